@@ -1,0 +1,1 @@
+"""The one door to the Kafka client library, and the stage loop built on it."""

@@ -1,0 +1,56 @@
+"""Registry entries: how an action type becomes a tool call."""
+
+from dataclasses import dataclass
+
+from enact.records.enums import CompensationStrategy, RiskClass
+from enact.records.tool_call import Backoff, EffectClass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingRule:
+    """One tool argument. `source` is a dotted path into {parameters, target, intent}; `template` uses {path} marks.
+
+    `transform` is PASSTHROUGH, UPPERCASE, LOWERCASE, CONSTANT (uses `value`, JSON text) or TEMPLATE.
+    `default` is JSON text.
+    """
+
+    argument: str
+    source: str | None = None
+    transform: str = "PASSTHROUGH"
+    value: str | None = None
+    template: str | None = None
+    is_required: bool = False
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compensation:
+    """How the action is undone, if it can be."""
+
+    strategy: CompensationStrategy
+    tool_name: str | None = None
+    mapping: tuple[MappingRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionType:
+    """One version of an action type; immutable once applied. Schemas are canonical JSON text."""
+
+    action_type: str
+    registry_version: int
+    created_at: int
+    deprecated_at: int | None = None
+    tool_name: str
+    tool_schema_version: str
+    connector: str
+    arguments_schema: str
+    parameters_schema: str
+    parameter_mapping: tuple[MappingRule, ...]
+    required_scopes: tuple[str, ...] = ()
+    risk_class: RiskClass
+    effect_class: EffectClass
+    timeout_ms: int
+    max_attempts: int
+    backoff: Backoff
+    compensation: Compensation
+    description: str = ""
