@@ -1,0 +1,91 @@
+# enact: everything a developer types. `make help` lists it. Needs Linux, bash, make and Python 3.11 with venv.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SLOW_TESTS := $(wildcard tests/contract tests/integration tests/e2e)
+COMPILE := $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: setup
+setup: $(VENV)/.installed ## Make .venv from requirements/dev.lock (again only when the lock changes)
+
+$(VENV)/.created:
+	@command -v $(PYTHON) >/dev/null || { echo "enact needs Python 3.11, but there is no '$(PYTHON)'. Install it, or name yours: make setup PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "enact needs Python 3.11; '$(PYTHON)' is $$($(PYTHON) -V)."; exit 1; }
+	@test -x $(BIN)/python || { echo "setup: making $(VENV)"; $(PYTHON) -m venv $(VENV) || { echo "Python's venv module does not work: on Debian and Ubuntu install python3.11-venv."; rm -rf $(VENV); exit 1; }; }
+	@touch $@
+
+$(VENV)/.locked: requirements/dev.lock $(VENV)/.created
+	@echo "setup: installing $$(grep -c == requirements/dev.lock) packages from requirements/dev.lock (the first time takes a minute or two)"
+	@$(PIP) install --progress-bar off --require-hashes -r requirements/dev.lock 2>&1 | tee $(VENV)/setup.log \
+	  | awk '/^(Collecting|Requirement already satisfied)/ { if (++n % 20 == 0) { print "setup: " n " packages looked at"; fflush() } } /^Installing collected/ { print "setup: unpacking"; fflush() }' \
+	  || { tail -n 25 $(VENV)/setup.log; echo "setup: failed; the whole output is in $(VENV)/setup.log"; exit 1; }
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.locked
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+	@echo "setup: done. Try: make demo"
+
+.PHONY: check lint types imports fresh unit
+check: lint types imports fresh unit ## Lint, types, imports, rendered files, unit tests: offline, under a minute
+
+lint: setup
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+
+types: setup
+	@$(BIN)/mypy
+
+imports: setup
+	@$(BIN)/lint-imports --no-logo
+
+fresh: setup
+	@$(BIN)/python -m cli.topics render --check
+
+unit: setup
+	@$(BIN)/python -m pytest -q tests/unit tests/architecture
+
+.PHONY: test
+test: check ## Everything: check, then contract, integration and end-to-end tests on one real broker
+	@$(BIN)/python -m pytest -q $(SLOW_TESTS)
+
+.PHONY: coverage
+coverage: setup ## Branch coverage of the unit and contract tests (limit in pyproject.toml)
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q tests/unit tests/contract
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+.PHONY: demo
+demo: setup ## Start everything, publish a mixed set of intents, show what became of each
+	@$(BIN)/enact demo
+
+.PHONY: render
+render: setup ## Write docs/topology.md and its picture again from topology/
+	@$(BIN)/python -m cli.topics render
+
+.PHONY: format
+format: setup ## Format the code and apply ruff's safe fixes
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+.PHONY: lock
+lock: $(VENV)/.created ## Compile requirements/*.lock again from requirements/*.in
+	@test -x $(BIN)/pip-compile || $(PIP) install --quiet pip-tools
+	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --output-file=requirements/main.lock requirements/main.in
+	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --output-file=requirements/dev.lock requirements/dev.in
+
+.PHONY: clean
+clean: ## Remove caches and build output; keeps .venv and the data in .enact
+	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
