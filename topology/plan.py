@@ -1,0 +1,117 @@
+"""What has to change so that a cluster is as declared: a pure comparison, no I/O.
+
+Nothing is ever deleted, and a partition count is never changed: murmur2(id) mod P would send an execution's later records to another
+partition than its log. Such a difference is a problem for a person, not an action.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from topology.spec import TopicSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActualTopic:
+    """A topic as the broker describes it. `configs` holds the effective values, defaults included."""
+
+    partition_count: int
+    replication_factor: int
+    configs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTopic:
+    """The topic does not exist yet."""
+
+    spec: TopicSpec
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"create {self.spec.name} with {self.spec.partition_count} partition(s), replication {self.spec.replication_factor}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartLog:
+    """Commit offset 0 for every partition of a new log, so that its stage may emit from the first record on."""
+
+    group: str
+    topic: str
+    partition_count: int
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"start {self.group} at offset 0 of {self.topic} ({self.partition_count} partition(s))"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterConfig:
+    """One setting of an existing topic differs from the declaration. `actual` None = the broker names no value."""
+
+    topic: str
+    name: str
+    actual: str | None
+    desired: str
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"set {self.name} of {self.topic} from {self.actual or 'nothing'} to {self.desired}"
+
+
+Action = CreateTopic | StartLog | AlterConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """`actions` in the order they are done; `problems` are sentences about what no action can mend."""
+
+    actions: tuple[Action, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the cluster is as declared."""
+        return not self.actions and not self.problems
+
+
+def plan(desired: Sequence[TopicSpec], actual: Mapping[str, ActualTopic]) -> Plan:
+    """Compare what is declared with what is there. Topics that nobody declared are not looked at."""
+    actions: list[Action] = []
+    found: list[str] = []
+    for spec in desired:
+        existing = actual.get(spec.name)
+        if existing is None:
+            actions.append(CreateTopic(spec=spec))
+            if spec.log_of_group is not None:
+                actions.append(StartLog(group=spec.log_of_group, topic=spec.name, partition_count=spec.partition_count))
+            continue
+        found += _counts(spec, existing)
+        actions += _drift(spec, existing)
+    return Plan(actions=tuple(actions), problems=tuple(found))
+
+
+def _counts(spec: TopicSpec, existing: ActualTopic) -> list[str]:
+    found = []
+    if existing.partition_count != spec.partition_count:
+        found.append(
+            f"{spec.name} has {existing.partition_count} partition(s), {spec.partition_count} are wanted. The count is fixed for the life "
+            f"of a cluster: run with {existing.partition_count} partitions, or take another ENACT_TOPIC_PREFIX for a new set of topics"
+        )
+    if existing.replication_factor < spec.replication_factor:
+        found.append(
+            f"{spec.name} has {existing.replication_factor} copies, {spec.replication_factor} are wanted: "
+            f"move it with kafka-reassign-partitions, enact does not"
+        )
+    return found
+
+
+def _drift(spec: TopicSpec, existing: ActualTopic) -> list[AlterConfig]:
+    return [
+        AlterConfig(topic=spec.name, name=name, actual=existing.configs.get(name), desired=value)
+        for name, value in spec.configs.items()
+        if _normal(existing.configs.get(name)) != _normal(value)
+    ]
+
+
+def _normal(value: str | None) -> str | None:
+    """Brokers give list settings back in their own order: `compact,delete` and `delete,compact` are one."""
+    return value if value is None else ",".join(sorted(part.strip() for part in value.split(",")))
