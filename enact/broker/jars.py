@@ -65,8 +65,13 @@ class MavenSource:
 def locked_jars() -> tuple[Jar, ...]:
     """The lock in the tree, in class path order."""
     lines = files("enact.broker").joinpath("jars.sha256").read_text(encoding="utf-8").splitlines()
-    pairs = (line.split() for line in lines if line and not line.startswith("#"))
-    return tuple(Jar(*coordinates.split(":"), sha256) for sha256, coordinates in pairs)
+    return tuple(_jar(line) for line in lines if line and not line.startswith("#"))
+
+
+def _jar(line: str) -> Jar:
+    sha256, coordinates = line.split()
+    group, artifact, version = coordinates.split(":")
+    return Jar(group, artifact, version, sha256)
 
 
 def sha256_of(path: Path) -> str:
@@ -81,7 +86,7 @@ def kafka_jars(
     """The verified class path, in the lock's order; downloads what is missing. Safe when several processes start at once.
 
     Raises: JarMismatchError if a file is not the locked one; JarsUnavailableError if one cannot be downloaded;
-    DataFolderError never: an unusable cache folder is a JarsUnavailableError too.
+    an unusable cache folder is a JarsUnavailableError too.
     """
     wanted = locked_jars() if jars is None else tuple(jars)
     folder = cache / f"kafka-{KAFKA_VERSION}"

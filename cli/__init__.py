@@ -1,0 +1,1 @@
+"""The operator's command `enact`: one module per group of verbs."""
