@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 DEFAULT_PREFIX = "enact"
-_PREFIX = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
-MAX_PREFIX_LENGTH = 64
+# As in enact.settings: a dot would make it unclear where the prefix ends.
+_PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ def dead_letters(stage: str) -> str:
 def group_name(stage: str, prefix: str = DEFAULT_PREFIX) -> str:
     """A stage's consumer group and principal: `enact.tool-mapping`.
 
-    Raises: ValueError for a prefix that is not lower case letters, digits and single dots or hyphens (64 at most).
+    Raises: ValueError for a prefix that is not lower case letters, digits and hyphens (63 at most).
     """
     return f"{checked_prefix(prefix)}.{hyphenated(stage)}"
 
@@ -65,10 +65,10 @@ def checked_prefix(prefix: str) -> str:
 
     Raises: ValueError otherwise, with what is allowed.
     """
-    if len(prefix) > MAX_PREFIX_LENGTH or _PREFIX.fullmatch(prefix) is None:
+    if _PREFIX.fullmatch(prefix) is None:
         message = (
-            f"the topic prefix (ENACT_TOPIC_PREFIX) has {len(prefix)} characters and must be lower case letters and digits, parted by "
-            f"single dots or hyphens, {MAX_PREFIX_LENGTH} at most; the usual one is {DEFAULT_PREFIX!r}"
+            f"the topic prefix (ENACT_TOPIC_PREFIX) has {len(prefix)} characters and must be lower case letters, digits and hyphens, "
+            f"63 at most, a hyphen not first; the usual one is {DEFAULT_PREFIX!r}"
         )
         raise ValueError(message)
     return prefix
