@@ -1,0 +1,149 @@
+"""Canonical JSON (RFC 8785): one value, one text, one digest.
+
+Stricter than the RFC where a value would not survive the way through other parsers: integers beyond
++-(2^53-1) are refused, also when a float would be written as such an integer; larger numbers are strings.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+
+from enact.errors import ErrorCode
+from enact.strict_json import (
+    MAX_DEPTH,
+    DoubledKeys,
+    FlawError,
+    check_number,
+    check_tree,
+    is_plain,
+    parse_json,
+    parse_tree,
+    path_step,
+    plain_bytes,
+    string_text,
+)
+
+__all__ = ["canonical_bytes", "canonical_json", "canonical_text", "number_text", "parse_json", "rewritten", "sha256_hex"]
+
+_MAX_WRITTEN_DEPTH: Final = MAX_DEPTH + 16  # records wrap parameters of full depth in a few levels of their own
+_SUPPLEMENTARY: Final = re.compile(rb"[\xf0-\xf4]")  # lead bytes of characters beyond U+FFFF
+_INVALID: Final = ErrorCode.PARAMETERS_INVALID
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one UTF-8 text of a JSON value (dict, list, tuple, str, int, float, bool, None) by RFC 8785.
+
+    Raises: ValidationError NUMBER_NOT_EXACT for NaN, infinities and integers beyond +-(2^53-1);
+    PARAMETERS_INVALID for lone surrogates, keys that are no strings, other types and endless depth.
+    """
+    try:
+        return canonical_bytes(value)
+    except FlawError as flaw:
+        raise flaw.error("The value") from None
+
+
+def canonical_text(text: str | bytes, *, code: ErrorCode = _INVALID) -> str:
+    """The canonical form of JSON text. Costs little where the text has it already. Raises: as `parse_json`."""
+    try:
+        return rewritten(text, code)
+    except FlawError as flaw:
+        raise flaw.error("The JSON text") from None
+
+
+def sha256_hex(value: Any) -> str:
+    """SHA-256 of the canonical JSON, 64 hex digits. Raises: as `canonical_json`."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def rewritten(text: str | bytes, code: ErrorCode) -> str:
+    """`canonical_text` for those who know the path to the text. Raises: FlawError."""
+    try:
+        # What comes out unchanged held nothing that canonical JSON refuses, so it had no doubled key either.
+        data = text.encode() if isinstance(text, str) else text
+        if canonical_bytes(orjson.loads(data)) == data:
+            return data.decode()
+    except (UnicodeError, orjson.JSONDecodeError, FlawError):
+        pass  # the strict parser says what is wrong, and where
+    tree = parse_tree(text, code)
+    check_tree(tree, code)
+    return canonical_bytes(tree).decode()
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """`canonical_json` for those who know the path to the value. Raises: FlawError."""
+    out = plain_bytes(value) if is_plain(value, _MAX_WRITTEN_DEPTH) else None
+    # orjson sorts keys by code point, RFC 8785 by UTF-16 unit: the same as long as there is no supplementary character.
+    if out is not None and (out.isascii() or _SUPPLEMENTARY.search(out) is None):
+        return out
+    return "".join(_write(value, _MAX_WRITTEN_DEPTH)).encode()
+
+
+def number_text(number: float) -> str:
+    """A finite double as ES6 `Number.prototype.toString` writes it (RFC 8785, 3.2.2.3)."""
+    if number == 0:
+        return "0"
+    # repr gives the shortest digits that read back as the same double, which is what ES6 asks for.
+    sign, digit_tuple, exponent = Decimal(repr(number)).normalize().as_tuple()
+    digits = "".join(map(str, digit_tuple))
+    point = len(digits) + int(exponent)
+    if len(digits) <= point <= 21:
+        text = digits + "0" * (point - len(digits))
+    elif 0 < point <= 21:
+        text = f"{digits[:point]}.{digits[point:]}"
+    elif -6 < point <= 0:
+        text = f"0.{'0' * -point}{digits}"
+    else:
+        mantissa = digits[0] + (f".{digits[1:]}" if len(digits) > 1 else "")
+        text = f"{mantissa}e{point - 1:+d}"
+    return f"-{text}" if sign else text
+
+
+def _write(value: Any, depth: int) -> Iterator[str]:
+    if isinstance(value, dict | list | tuple):
+        if depth == 0:
+            raise FlawError(_INVALID, f"is nested deeper than {_MAX_WRITTEN_DEPTH} levels.")
+        yield from _write_members(value, depth) if isinstance(value, dict) else _write_items(value, depth)
+    elif value is None:
+        yield "null"
+    elif isinstance(value, bool):
+        yield "true" if value else "false"
+    elif isinstance(value, str):
+        yield string_text(value, _INVALID)
+    elif isinstance(value, int | float):
+        check_number(value)
+        yield number_text(value) if isinstance(value, float) else str(int(value))
+    else:
+        raise FlawError(_INVALID, f"is no JSON value: {type(value).__name__} found.")
+
+
+def _write_members(value: dict[Any, Any], depth: int) -> Iterator[str]:
+    if isinstance(value, DoubledKeys):
+        raise value.flaw(_INVALID)
+    for key in value:
+        if not isinstance(key, str):
+            raise FlawError(_INVALID, f"has a key that is no string: {type(key).__name__} found.")
+    texts = {key: string_text(key, _INVALID) for key in value}
+    yield "{"
+    for position, key in enumerate(sorted(texts, key=lambda name: name.encode("utf-16-be"))):
+        yield f",{texts[key]}:" if position else f"{texts[key]}:"
+        try:
+            yield from _write(value[key], depth - 1)
+        except FlawError as flaw:
+            raise flaw.within(path_step(key)) from None
+    yield "}"
+
+
+def _write_items(value: list[Any] | tuple[Any, ...], depth: int) -> Iterator[str]:
+    yield "["
+    for index, item in enumerate(value):
+        if index:
+            yield ","
+        try:
+            yield from _write(item, depth - 1)
+        except FlawError as flaw:
+            raise flaw.within(path_step(index)) from None
+    yield "]"

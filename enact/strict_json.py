@@ -1,0 +1,186 @@
+"""JSON in, strictly: what two parsers could read differently is refused, with the path to it and without its value."""
+
+import json
+import math
+import re
+from typing import Any, Final
+
+import orjson
+
+from enact.errors import ErrorCode, ValidationError
+
+MAX_EXACT_INTEGER: Final = 2**53 - 1
+MAX_DEPTH: Final = 64
+FIRST_EXPONENT_FORM: Final = 1e21
+"""ES6, and so canonical JSON, writes integral doubles below this with all their digits."""
+
+_SHOWN_PATH_LENGTH: Final = 200
+_SHOWN_KEY: Final = re.compile(r"[^\x00-\x1f\ud800-\udfff]{1,64}")
+
+
+class FlawError(Exception):
+    """What is wrong inside a value, with the path from its root; containers put themselves in front of it."""
+
+    def __init__(self, code: ErrorCode, what: str) -> None:
+        super().__init__(what)
+        self.code = code
+        self.what = what
+        self.path: list[str] = []
+
+    def within(self, step: str) -> "FlawError":
+        """The same flaw, seen from the container that holds it under `step` (`.name` or `[3]`)."""
+        self.path.insert(0, step)
+        return self
+
+    def error(self, root: str) -> ValidationError:
+        """Where and what, without values, as an error for the outside."""
+        path = "".join(self.path)
+        shown = path if len(path) <= _SHOWN_PATH_LENGTH else f"{path[:_SHOWN_PATH_LENGTH]}…"
+        return ValidationError(f"{root}{shown} {self.what}", code=self.code)
+
+
+class DoubledKeys(dict[str, Any]):
+    """A JSON object in which a key stood twice. Whoever meets one refuses it, because only they know what it means."""
+
+    def flaw(self, code: ErrorCode) -> FlawError:
+        """The refusal."""
+        return FlawError(code, "has one key twice: name each key once.")
+
+
+def parse_json(text: bytes | str, *, code: ErrorCode = ErrorCode.PARAMETERS_INVALID) -> Any:
+    """A JSON value from text, strictly.
+
+    Raises: ValidationError with `code` for bad syntax, bad UTF-8, duplicate keys, lone surrogates and more than
+    64 levels; with NUMBER_NOT_EXACT for NaN, infinities and integers beyond +-(2^53-1).
+    """
+    try:
+        tree = parse_tree(text, code)
+        check_tree(tree, code)
+    except FlawError as flaw:
+        raise flaw.error("The JSON text") from None
+    return tree
+
+
+def parse_tree(text: bytes | str, code: ErrorCode) -> Any:
+    """Syntax only: doubled keys come back as `DoubledKeys`; numbers, strings and depth are left to `check_tree`.
+
+    Raises: FlawError.
+    """
+    try:
+        data = text.encode() if isinstance(text, str) else text
+        tree = _loaded_if_keys_are_single(data)
+        if tree is not None:
+            return tree
+        return json.loads(data.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise FlawError(code, f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+    except UnicodeError:
+        raise FlawError(code, "is not valid UTF-8.") from None
+    except RecursionError:
+        raise FlawError(code, f"is nested deeper than {MAX_DEPTH} levels.") from None
+    except ValueError:  # the interpreter's limit on the digits of an integer
+        raise FlawError(ErrorCode.NUMBER_NOT_EXACT, "holds an integer of thousands of digits: write it as a string.") from None
+
+
+def check_tree(value: Any, code: ErrorCode) -> None:
+    """Refuse what a parsed value must not hold. Raises: FlawError with `code`, or NUMBER_NOT_EXACT."""
+    if not is_plain(value, MAX_DEPTH) or plain_bytes(value) is None:
+        _check(value, code, MAX_DEPTH)
+
+
+def is_plain(value: Any, depth: int) -> bool:
+    """True if the value has exact JSON types only, no floats, no inexact integers and at most `depth` levels."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is int:
+        return bool(-MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER)
+    if depth == 0:
+        return False
+    if kind is dict:
+        for key, item in value.items():  # noqa: SIM110 - the hot path: a generator costs twice
+            if type(key) is not str or not (type(item) is str or is_plain(item, depth - 1)):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        for item in value:  # noqa: SIM110 - as above
+            if not is_plain(item, depth - 1):
+                return False
+        return True
+    return False
+
+
+def plain_bytes(value: Any) -> bytes | None:
+    """The JSON text of a plain value, keys by code point; None if a string in it holds half of a surrogate pair."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return None
+
+
+def check_number(value: float) -> None:
+    """Refuse what would not survive: NaN, infinities, and what canonical JSON would write as an inexact integer.
+
+    Raises: FlawError NUMBER_NOT_EXACT.
+    """
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise FlawError(ErrorCode.NUMBER_NOT_EXACT, "is NaN or infinite: JSON has no such number.")
+        is_exact = not value.is_integer() or abs(value) <= MAX_EXACT_INTEGER or abs(value) >= FIRST_EXPONENT_FORM
+    else:
+        is_exact = -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER
+    if not is_exact:
+        raise FlawError(ErrorCode.NUMBER_NOT_EXACT, "is an integer beyond +-(2^53-1): write it as a string.")
+
+
+def string_text(text: str, code: ErrorCode) -> str:
+    """A string as JSON text, escaped as RFC 8785 asks. Raises: FlawError with `code` for half of a surrogate pair."""
+    try:
+        return orjson.dumps(str(text)).decode()
+    except TypeError:
+        raise FlawError(code, "holds half of a surrogate pair, which is no character.") from None
+
+
+def path_step(key: str | int) -> str:
+    """How a key or an index shows in a flaw's path."""
+    if isinstance(key, int):
+        return f"[{key}]"
+    shown = _SHOWN_KEY.match(key)
+    return f".{shown[0]}" if shown else ".?"
+
+
+def _loaded_if_keys_are_single(data: bytes) -> Any:
+    """The value if it is provable cheaply that no key stood twice: written again it is the same text. Else None."""
+    try:
+        tree = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return tree if plain_bytes(tree) == data else None
+
+
+def _check(value: Any, code: ErrorCode, depth: int) -> None:
+    if isinstance(value, str):
+        string_text(value, code)
+    elif isinstance(value, int | float):
+        check_number(value)
+    elif isinstance(value, DoubledKeys):
+        raise value.flaw(code)
+    elif isinstance(value, dict | list):
+        if depth == 0:
+            raise FlawError(code, f"is nested deeper than {MAX_DEPTH} levels.")
+        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(step, str):
+                string_text(step, code)
+            try:
+                _check(item, code, depth - 1)
+            except FlawError as flaw:
+                raise flaw.within(path_step(step)) from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    return members if len(members) == len(pairs) else DoubledKeys(members)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise FlawError(ErrorCode.NUMBER_NOT_EXACT, f"holds {name}: JSON has no such number.")
