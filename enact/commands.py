@@ -1,0 +1,319 @@
+"""Cancel and resolve: one append to the execution log, then the owner's answer from the ledger.
+
+The one piece of code behind CLI and API; it needs a broker and nothing else. A command never decides: it is a
+request in the log, and the fold of the log says what became of it. Giving a command twice does no harm.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+from enact.appending import append
+from enact.clock import Clock
+from enact.errors import ErrorCode, PermanentError
+from enact.execution import DAY_MS, HORIZON_MS
+from enact.ids import key_of
+from enact.kafka.partitioner import partition_of
+from enact.kafka.transport import OutRecord, Reader, Writer
+from enact.lifecycle import TERMINAL
+from enact.records import (
+    EVENT_TYPES,
+    CancelRequested,
+    Effect,
+    EventData,
+    ExecutionEvent,
+    ExternalRef,
+    Fact,
+    FactSource,
+    LedgerEntry,
+    LedgerType,
+    Status,
+    Step,
+    ToolCall,
+)
+from enact.records.codec import encode
+from enact.seen_execution import LedgerOfOne, SeenAttempt, SeenExecution, see
+
+ANSWER_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 60.0
+_ACK_TIMEOUT_S = 30.0
+_ANSWERS = frozenset(
+    {
+        LedgerType.CANCEL_ACCEPTED,
+        LedgerType.CANCEL_REFUSED,
+        LedgerType.DOUBT_RESOLVED,
+        LedgerType.RESOLVE_REFUSED,
+        LedgerType.OUTCOME_CONTRADICTED,
+    }
+)
+_CANCEL_RECORDED = (
+    "Recorded: no claim appended after it is valid; a claim already in the log may still call unless its last look has folded the cancel."
+)
+_RESOLVE_RECORDED = "Recorded: it counts as soon as the owner of this execution reads it; look at the status again in a moment."
+
+
+class CommandRefusedError(PermanentError):
+    """The command cannot be given for this execution: nothing was appended."""
+
+    code = ErrorCode.PARAMETERS_INVALID
+
+
+class UnknownExecutionError(CommandRefusedError):
+    """No such execution is in the ledger for this tenant and account: check the id, the tenant and the account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The owner folded the command and it counts."""
+
+    command_id: str
+    status: Status | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooLate:
+    """The execution had ended, or is past what the command asks for."""
+
+    command_id: str
+    status: Status | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InDoubt:
+    """Nobody can say whether the call happened; that has to be known first."""
+
+    command_id: str
+    status: Status | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """The command is in the log; its owner has not answered in time."""
+
+    command_id: str
+    status: Status | None
+    message: str
+
+
+Answer = Accepted | TooLate | InDoubt | Recorded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandTopics:
+    """Full names of the topics that commands read and write."""
+
+    ledger: str
+    executions: str
+    switches: str
+    registry: str
+
+
+class Commands:
+    """Gives commands as `actor`. Every call opens its own reader and closes it; the writer stays the caller's."""
+
+    def __init__(
+        self,
+        *,
+        writer: Writer,
+        open_reader: Callable[[], Reader],
+        topics: CommandTopics,
+        clock: Clock,
+        actor: str,
+        horizon_ms: int = HORIZON_MS,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._writer = writer
+        self._open_reader = open_reader
+        self._topics = topics
+        self._clock = clock
+        self._actor = actor
+        self._horizon_ms = horizon_ms
+        self._pause = pause
+
+    def cancel(
+        self, *, tenant_id: str, action_intent_id: str, reason: str, account_id: str | None = None, timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> Answer:
+        """Ask that nothing (more) is done. Accepted also while a call is under way: then its result decides.
+
+        Raises: UnknownExecutionError; CommandRefusedError (too old); BrokerError, DeliveryError.
+        """
+        command_id = _fresh_id()
+        with closing(self._ledger(tenant_id, action_intent_id)) as ledger:
+            seen = self._see(ledger, account_id)
+            self._append(ledger, seen, Step.EXECUTE, seen.generation, CancelRequested(command_id=command_id, reason=reason))
+            entry = ledger.wait_for(lambda e: _answers(e, command_id), timeout_s)
+        if entry is None:
+            return Recorded(command_id=command_id, status=seen.status, message=_CANCEL_RECORDED)
+        return _cancel_answer(entry, command_id, seen)
+
+    def resolve(
+        self,
+        *,
+        tenant_id: str,
+        action_intent_id: str,
+        is_applied: bool,
+        reason: str,
+        refs: tuple[ExternalRef, ...] = (),
+        account_id: str | None = None,
+        attempt: int | None = None,
+        step: Step = Step.EXECUTE,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> Answer:
+        """Say what a person found in the other system: it was done (`is_applied`) or it was not.
+
+        Without `attempt` the latest undecided one is meant, for not-applied every undecided one.
+        Raises: UnknownExecutionError; CommandRefusedError (nothing was ever called, nothing is in doubt, too old);
+        BrokerError, DeliveryError.
+        """
+        with closing(self._ledger(tenant_id, action_intent_id)) as ledger:
+            seen = self._see(ledger, account_id)
+            targets = _targets(seen, step, attempt, is_applied=is_applied)
+            command_id = ""
+            for target in targets:
+                command_id = _fresh_id()
+                fact = Fact(
+                    attempt=target.attempt,
+                    nonce=target.nonce,
+                    effect=Effect.APPLIED if is_applied else Effect.NOT_APPLIED,
+                    source=FactSource.HUMAN,
+                    refs=refs,
+                    command_id=command_id,
+                    reason=reason,
+                )
+                self._append(ledger, seen, step, target.generation, fact)
+            entry = ledger.wait_for(lambda e: _answers(e, command_id), timeout_s)
+        if entry is None:
+            return Recorded(command_id=command_id, status=seen.status, message=_RESOLVE_RECORDED)
+        return _resolve_answer(entry, command_id, seen, targets, is_applied=is_applied)
+
+    def _ledger(self, tenant_id: str, action_intent_id: str) -> LedgerOfOne:
+        reader = self._open_reader()
+        try:
+            return LedgerOfOne(reader, topic=self._topics.ledger, tenant_id=tenant_id, action_intent_id=action_intent_id, clock=self._clock)
+        except BaseException:
+            reader.close()
+            raise
+
+    def _see(self, ledger: LedgerOfOne, account_id: str | None) -> SeenExecution:
+        seen = see(ledger.read(READ_TIMEOUT_S))
+        if seen is None or (account_id is not None and seen.account_id != account_id):
+            raise UnknownExecutionError
+        age_ms = self._clock.wall_ms() - (seen.first_ms if seen.first_ms is not None else self._clock.wall_ms())
+        if age_ms > self._horizon_ms - 2 * DAY_MS:
+            raise CommandRefusedError(
+                f"This execution began {age_ms // DAY_MS} days ago, before what the execution log remembers in full. "
+                "Cancelling it has no effect any more, and resolving it needs the whole tool call as its subject, "
+                "which this command does not carry. Nothing was recorded; note your finding outside, with its id."
+            )
+        return seen
+
+    def _append(self, ledger: LedgerOfOne, seen: SeenExecution, step: Step, generation: int, data: EventData) -> None:
+        subject = ToolCall(
+            tenant_id=seen.tenant_id,
+            account_id=seen.account_id,
+            action_intent_id=seen.action_intent_id,
+            generation=generation,
+            step=step,
+            action_type=seen.action_type,
+            execution_trace_id=seen.execution_trace_id,
+        )
+        event = ExecutionEvent(
+            tenant_id=seen.tenant_id,
+            action_intent_id=seen.action_intent_id,
+            generation=generation,
+            step=step,
+            event_id=_fresh_id(),
+            type=EVENT_TYPES[type(data)],
+            at_ms=self._clock.wall_ms(),
+            actor=self._actor,
+            first_ms=seen.first_ms,
+            subject=subject,
+            data=data,
+        )
+        topic = self._topics.executions
+        record = OutRecord(
+            topic=topic,
+            partition=partition_of(seen.action_intent_id, ledger.partition_count(topic)),
+            key=key_of(seen.tenant_id, seen.action_intent_id),
+            value=encode(event),
+        )
+        append(self._writer, record, clock=self._clock, timeout_s=_ACK_TIMEOUT_S, pause=self._pause)
+
+
+def _targets(seen: SeenExecution, step: Step, attempt: int | None, *, is_applied: bool) -> tuple[SeenAttempt, ...]:
+    """The attempts that a person's finding is about."""
+    claimed = [one for one in seen.attempts if one.step is step and not one.is_released and one.nonce]
+    if not claimed:
+        raise CommandRefusedError(
+            f"No call was ever made for the step {step.value} of this execution, so there is nothing to resolve. "
+            "If it must not be done any more, cancel it."
+        )
+    if attempt is not None:
+        named = tuple(one for one in claimed if one.attempt == attempt)
+        if not named:
+            raise CommandRefusedError(
+                f"The ledger knows no attempt {attempt} that was sent; it knows {', '.join(str(one.attempt) for one in claimed)}."
+            )
+        return named
+    undecided = seen.undecided(step)
+    if is_applied:
+        return (undecided or tuple(claimed))[-1:]
+    if not undecided:
+        raise CommandRefusedError(
+            "Every call of this execution has a known result, so there is no doubt to resolve. "
+            "If something was done after all, resolve it as applied; look at the timeline first."
+        )
+    return undecided
+
+
+def _answers(entry: LedgerEntry, command_id: str) -> bool:
+    return entry.type in _ANSWERS and entry.details.get("command_id") == command_id
+
+
+def _cancel_answer(entry: LedgerEntry, command_id: str, seen: SeenExecution) -> Answer:
+    """`details.result` of the entry is CANCELLED or NO_LATER_CALL when accepted, else the status that forbade it."""
+    result = entry.details.get("result", "")
+    named = Status[result] if result in Status.__members__ else None
+    if entry.type is LedgerType.CANCEL_ACCEPTED:
+        if named is Status.CANCELLED:
+            return Accepted(command_id=command_id, status=named, message="Cancelled: nothing was done.")
+        message = "Accepted: no later call will be made; the call that is under way decides the result."
+        return Accepted(command_id=command_id, status=seen.status, message=message)
+    status = named or seen.status
+    if status is Status.IN_DOUBT:
+        message = "In doubt: a call may have been carried out. Find out in the other system, then resolve the execution."
+        return InDoubt(command_id=command_id, status=status, message=message)
+    message = f"Too late: the execution is {status.value if status is not None else 'over'} already."
+    return TooLate(command_id=command_id, status=status, message=message)
+
+
+def _resolve_answer(
+    entry: LedgerEntry, command_id: str, seen: SeenExecution, targets: tuple[SeenAttempt, ...], *, is_applied: bool
+) -> Answer:
+    if entry.type is LedgerType.OUTCOME_CONTRADICTED:
+        message = "Accepted: it is on record as done, against the earlier outcome; whoever relied on that is told."
+        return Accepted(command_id=command_id, status=Status.SUCCEEDED, message=message)
+    if entry.type is LedgerType.DOUBT_RESOLVED:
+        is_open = not is_applied and any(one not in targets for one in seen.undecided(targets[0].step))
+        status = Status.SUCCEEDED if is_applied else (Status.IN_DOUBT if is_open else Status.FAILED)
+        message = f"Accepted: it is on record as {'done' if is_applied else 'not done'}."
+        if is_open:
+            message += " Another attempt is still in doubt."
+        return Accepted(command_id=command_id, status=status if targets[0].step is Step.EXECUTE else seen.status, message=message)
+    if seen.status is not None and seen.status in TERMINAL:
+        message = f"Too late: the execution is {seen.status.value}, and what is known is not taken back."
+        return TooLate(command_id=command_id, status=seen.status, message=message)
+    message = (
+        "Not taken over: a call may still be under way, or its time is not over yet. "
+        "Wait until the execution is IN_DOUBT, look again in the other system, then repeat."
+    )
+    return InDoubt(command_id=command_id, status=seen.status, message=message)
+
+
+def _fresh_id() -> str:
+    return uuid.uuid4().hex
