@@ -45,6 +45,12 @@ HORIZON_MS = 30 * DAY_MS
 _HELD = frozenset({ParkReason.SWITCH, ParkReason.BREAKER, ParkReason.LIMIT})
 _RELEASE_DELAY_MS = 100
 _MAX_RELEASE_DELAY_MS = 30_000
+_STATE_OF = {
+    Effect.NOT_APPLIED: AttemptState.NOT_APPLIED,
+    Effect.UNKNOWN: AttemptState.UNKNOWN,
+    Effect.PARTIAL: AttemptState.PARTIAL,
+    Effect.APPLIED: AttemptState.APPLIED,
+}
 
 
 # 1. One event
@@ -59,21 +65,24 @@ def apply(state: Execution | None, event: ExecutionEvent, *, log_ms: int, horizo
     first_ms = min(state.first_ms, event.first_ms if event.first_ms is not None else log_ms)
     is_merely_known = first_ms < log_ms - (horizon_ms - 2 * DAY_MS)
     state = replace(state, first_ms=first_ms, is_merely_known=is_merely_known, event_ids=(*state.event_ids, event.event_id))
+    if is_merely_known:
+        state = replace(state, execute=_give_up(state.execute), compensate=_give_up(state.compensate))
     before = state.step(event.step)
     if is_merely_known:
         after = _apply_to_merely_known(before, event)
     else:
-        after = _end_if_due(_apply_to_step(_keep_subject(before, event), state, event, log_ms))
-    if _has_failed(before) and after.has(AttemptState.APPLIED) and not before.has(AttemptState.APPLIED):
+        after = _end_if_due(_apply_to_step(_keep_subject(before, event), state, event, log_ms, horizon_ms))
+    if _is_contradiction(before, after):
         after = replace(after, is_contradicted=True)
     return replace(state, execute=after) if event.step is Step.EXECUTE else replace(state, compensate=after)
 
 
-def _apply_to_step(step: StepState, state: Execution, event: ExecutionEvent, log_ms: int) -> StepState:
+def _apply_to_step(step: StepState, state: Execution, event: ExecutionEvent, log_ms: int, horizon_ms: int) -> StepState:
     is_current = event.generation == step.generation.number
     match event.data:
         case Parked() as parked:
-            return _in_generation(step, due_ms=parked.not_before_ms, park=parked.reason) if is_current and not step.generation.ending else step
+            is_waiting = is_current and step.generation.ending is None
+            return _in_generation(step, due_ms=parked.not_before_ms, park=parked.reason) if is_waiting else step
         case Claimed() as claim:
             return _open(step, event.generation, claim, log_ms) if claim_refusal(state, event, claim, log_ms=log_ms) is None else step
         case Released() as released:
@@ -85,9 +94,10 @@ def _apply_to_step(step: StepState, state: Execution, event: ExecutionEvent, log
             return _bar(step, Ending(status=status, code=refused.code, message=refused.message)) if is_current else step
         case CancelRequested() as cancel:
             return _bar(step, Ending(status=Status.CANCELLED, code=ErrorCode.CANCELLED, message=cancel.reason))
-        case Expired():
-            ending = Ending(status=Status.EXPIRED, code=ErrorCode.DEADLINE_PASSED, message="The deadline passed before the action was done.")
-            return _bar(step, ending) if is_current and _is_past_deadline(step, event, log_ms) else step
+        case Expired() as expired:
+            ending = Ending(status=Status.EXPIRED, code=ErrorCode.DEADLINE_PASSED, message="The deadline passed before it was done.")
+            due_ms = expires_ms(step, event.step, state.first_ms, known_s=expired.expires_at_epoch, horizon_ms=horizon_ms)
+            return _bar(step, ending) if is_current and due_ms is not None and log_ms >= due_ms else step
         case RedriveRequested():
             return _redrive(step) if redrive_refusal(step, event.generation, log_ms=log_ms) is None else step
         case FoldVersionSet():
@@ -134,24 +144,28 @@ def _release(step: StepState, released: Released, log_ms: int) -> StepState:
 
 def _learn(step: StepState, fact: Fact, log_ms: int) -> StepState:
     """Raise the attempt with the fact's nonce; proof of an effect counts whatever the nonce."""
-    attempt = step.by_nonce(fact.nonce)
-    learned = AttemptState(fact.effect.value)
+    attempt, learned = step.by_nonce(fact.nonce), _STATE_OF.get(fact.effect)
+    if learned is None:
+        return step
     if attempt is None:
         if RANK[learned] < RANK[AttemptState.PARTIAL]:
             return step
         return replace(step, evidence=(*step.evidence, Evidence(state=learned, refs=fact.refs, error=fact.error)))
-    if learned is AttemptState.NOT_APPLIED and not _may_deny(attempt, fact.source, log_ms):
-        return step
     if fact.source is FactSource.LOOKUP:
         attempt = replace(attempt, look_ups=attempt.look_ups + 1)
+    if learned is AttemptState.NOT_APPLIED and not _may_deny(attempt, fact.source, log_ms):
+        step = _with_attempt(step, attempt)
+        is_early_look_up = fact.source is FactSource.LOOKUP and attempt.state is AttemptState.UNKNOWN
+        return _in_generation(step, due_ms=max(fact.not_before_ms or 0, attempt.settled_ms)) if is_early_look_up else step
     if learned is AttemptState.UNKNOWN and attempt.state in (AttemptState.OPEN, AttemptState.UNKNOWN):
         is_given_up = attempt.is_given_up or (fact.error is not None and fact.error.is_permanent)
         attempt = replace(attempt, state=learned, is_given_up=is_given_up, error=fact.error or attempt.error)
         return _in_generation(_with_attempt(step, attempt), due_ms=fact.not_before_ms or 0, park=None)
     if RANK[learned] <= RANK[attempt.state]:
         return _with_attempt(step, attempt)
-    step = _with_attempt(step, replace(attempt, state=learned, refs=fact.refs, error=fact.error))
-    if learned is AttemptState.NOT_APPLIED and fact.source is FactSource.HUMAN and attempt.generation == step.generation.number:
+    step = _with_attempt(step, replace(attempt, state=learned, refs=fact.refs or attempt.refs, error=fact.error))
+    is_persons_denial = learned is AttemptState.NOT_APPLIED and fact.source is FactSource.HUMAN
+    if is_persons_denial and attempt.generation == step.generation.number and step.generation.ending is None:
         return _end(step, Ending(status=Status.FAILED, code=ErrorCode.RESOLVED_NOT_APPLIED, message=fact.reason, error=fact.error))
     return _in_generation(step, due_ms=fact.not_before_ms or 0, park=None)
 
@@ -187,10 +201,19 @@ def _end_if_due(step: StepState) -> StepState:
         return _end(step, Ending(status=Status.FAILED, code=permanent.code, message=permanent.message, error=permanent))
     if step.unsettled_attempts:
         return step
-    if denied and len(denied) >= denied[-1].max_attempts:
+    if denied and len(denied) >= (step.max_attempts or 0):
         message = f"Tried {len(denied)} times; nothing was applied."
         return _end(step, Ending(status=Status.FAILED, code=ErrorCode.RETRIES_EXHAUSTED, message=message, error=denied[-1].error))
     return _end(step, current.bar) if current.bar is not None else step
+
+
+def _give_up(step: StepState) -> StepState:
+    """Older than the log remembers: what is open or UNKNOWN stays in doubt until a person says what happened."""
+    unsettled = step.unsettled_attempts
+    if all(a.is_given_up and a.state is AttemptState.UNKNOWN for a in unsettled):
+        return step
+    given_up = (replace(a, state=AttemptState.UNKNOWN, is_given_up=True) if a in unsettled else a for a in step.attempts)
+    return replace(step, attempts=tuple(given_up))
 
 
 def _apply_to_merely_known(step: StepState, event: ExecutionEvent) -> StepState:
@@ -198,13 +221,18 @@ def _apply_to_merely_known(step: StepState, event: ExecutionEvent) -> StepState:
     fact = event.data
     if not isinstance(fact, Fact) or fact.source is not FactSource.HUMAN or event.subject is None or not event.subject.is_full:
         return step
-    step = _in_generation(step, subject=step.generation.subject or event.subject)
-    learned = AttemptState(fact.effect.value)
-    if RANK[learned] >= RANK[AttemptState.PARTIAL]:
+    learned = _STATE_OF.get(fact.effect, AttemptState.UNKNOWN)
+    if learned is AttemptState.UNKNOWN:
+        return step
+    current = step.generation
+    step = _in_generation(step, number=max(current.number, event.generation), subject=current.subject or event.subject)
+    unsettled = step.unsettled_attempts
+    step = replace(step, attempts=tuple(replace(a, state=learned) if a in unsettled else a for a in step.attempts))
+    if learned is not AttemptState.NOT_APPLIED:
         step = replace(step, evidence=(*step.evidence, Evidence(state=learned, refs=fact.refs, error=fact.error)))
         return _end_if_due(_in_generation(step, ending=None))
-    is_denied = learned is AttemptState.NOT_APPLIED and not step.has(AttemptState.APPLIED) and not step.has(AttemptState.PARTIAL)
-    return _end(step, Ending(status=Status.FAILED, code=ErrorCode.RESOLVED_NOT_APPLIED, message=fact.reason)) if is_denied else step
+    is_over = current.ending is not None or step.has(AttemptState.APPLIED) or step.has(AttemptState.PARTIAL)
+    return step if is_over else _end(step, Ending(status=Status.FAILED, code=ErrorCode.RESOLVED_NOT_APPLIED, message=fact.reason))
 
 
 # 2. Permission
@@ -230,7 +258,7 @@ def claim_refusal(state: Execution, event: ExecutionEvent, claim: Claimed, *, lo
         return "another request than the first claim's"
     if not all(a.state is AttemptState.UNKNOWN and a.allows_repeat and a.digest == claim.request_digest for a in step.unsettled_attempts):
         return "an earlier attempt is open or unknown"
-    if len(step.used_attempts) >= claim.max_attempts:
+    if len(step.used_attempts) >= (step.max_attempts or claim.max_attempts):
         return "no attempt left"
     if event.step is Step.COMPENSATE and compensation_from_ms(state, log_ms) > log_ms:
         return "the action itself is not settled"
@@ -316,7 +344,7 @@ def is_automatic_step_left(step: StepState) -> bool:
     if last.effect_class.kind is EffectKind.LOOKUP:
         return True
     is_over = current.ending is not None or current.bar is not None
-    return all(a.allows_repeat for a in unknown) and not is_over and len(step.used_attempts) < last.max_attempts
+    return all(a.allows_repeat for a in unknown) and not is_over and len(step.used_attempts) < (step.max_attempts or 0)
 
 
 # Small moves
@@ -327,6 +355,8 @@ def _in_generation(step: StepState, **changes: object) -> StepState:
 
 
 def _with_attempt(step: StepState, attempt: Attempt) -> StepState:
+    if step.by_nonce(attempt.nonce) == attempt:
+        return step
     return replace(step, attempts=tuple(attempt if a.nonce == attempt.nonce else a for a in step.attempts))
 
 
@@ -344,10 +374,20 @@ def _redrive(step: StepState) -> StepState:
     return replace(step, generation=Generation(number=step.generation.number + 1))
 
 
-def _is_past_deadline(step: StepState, event: ExecutionEvent, log_ms: int) -> bool:
-    subject = step.generation.subject or event.subject
-    return subject is not None and log_ms >= subject.expires_at_epoch * 1000
+def expires_ms(step: StepState, which: Step, first_ms: int, *, known_s: int = 0, horizon_ms: int = HORIZON_MS) -> int | None:
+    """The deadline of the current generation in epoch ms; `known_s` stands in for a subject that does not know it."""
+    subject = step.generation.subject
+    expires_s = (subject.expires_at_epoch if subject is not None else 0) or known_s
+    if not expires_s:
+        return None
+    return expires_s * 1000 if which is Step.EXECUTE else min(expires_s * 1000, first_ms + horizon_ms - 4 * DAY_MS)
 
 
-def _has_failed(step: StepState) -> bool:
-    return verdict(step).status in (Status.FAILED, Status.EXPIRED, Status.CANCELLED)
+def _is_contradiction(before: StepState, after: StepState) -> bool:
+    """APPLIED after an ending without it, or of an attempt that somebody had denied."""
+    if not after.has(AttemptState.APPLIED):
+        return False
+    if verdict(before).status in (Status.FAILED, Status.EXPIRED, Status.CANCELLED):
+        return True
+    denied = {a.nonce for a in before.attempts if a.state in (AttemptState.NOT_APPLIED, AttemptState.RELEASED)}
+    return any(a.state is AttemptState.APPLIED and a.nonce in denied for a in after.attempts)

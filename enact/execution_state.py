@@ -112,7 +112,7 @@ class StepState:
     def is_begun(self) -> bool:
         """True once the log knows anything of this step."""
         current = self.generation
-        return bool(self.attempts or self.evidence or current.subject or current.bar or current.ending)
+        return bool(self.attempts or self.evidence or current.subject or current.bar or current.ending or current.number > 1)
 
     @property
     def open_attempt(self) -> Attempt | None:
@@ -134,6 +134,11 @@ class StepState:
         """Valid unreleased claims of the current generation: what `max_attempts` counts."""
         number = self.generation.number
         return tuple(a for a in self.attempts if a.generation == number and a.state is not AttemptState.RELEASED)
+
+    @property
+    def max_attempts(self) -> int | None:
+        """How many calls the current generation may make: its first valid claim says it, like the digest."""
+        return next((a.max_attempts for a in self.attempts if a.generation == self.generation.number), None)
 
     @property
     def next_number(self) -> int:

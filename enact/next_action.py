@@ -7,7 +7,7 @@ and a deadline; the due-time index is built from these two and nothing else star
 from dataclasses import dataclass
 from enum import StrEnum
 
-from enact.execution import compensation_from_ms, is_automatic_step_left, verdict
+from enact.execution import HORIZON_MS, compensation_from_ms, expires_ms, is_automatic_step_left, verdict
 from enact.execution_state import AttemptState, Execution
 from enact.records import EffectKind, Status, Step
 
@@ -29,21 +29,24 @@ class NextAction:
 
 
 def next_action(state: Execution, which: Step) -> NextAction | None:
-    """The one next action of a step; None if it ended, is in doubt, or the log has no full subject for it."""
+    """The one next action of a step; None if it ended, is in doubt, or the log has no full subject for it.
+
+    While the action itself is not settled, its compensation has only a deadline.
+    """
     step = state.step(which)
     current = step.generation
     if state.is_merely_known:
         return None
     if (attempt := step.open_attempt) is not None:
         return NextAction(ActionKind.TAKE_OVER, attempt.lease_end_ms)
-    if step.has(AttemptState.APPLIED):
+    if step.has(AttemptState.APPLIED) or current.subject is None or not current.subject.is_full or current.subject.refusal is not None:
         return None
     if unknown := step.unknown_attempts:
         if not is_automatic_step_left(step):
             return None
-        is_lookup = unknown[-1].effect_class.kind is EffectKind.LOOKUP
-        return NextAction(ActionKind.LOOK_UP if is_lookup else ActionKind.CLAIM, current.due_ms)
-    if current.ending is not None or current.subject is None or not current.subject.is_full or current.subject.refusal is not None:
+        if unknown[-1].effect_class.kind is EffectKind.LOOKUP:
+            return NextAction(ActionKind.LOOK_UP, current.due_ms)
+    elif current.ending is not None:
         return None
     if which is Step.EXECUTE:
         return NextAction(ActionKind.CLAIM, current.due_ms)
@@ -51,12 +54,10 @@ def next_action(state: Execution, which: Step) -> NextAction | None:
     return NextAction(ActionKind.CLAIM, max(current.due_ms, int(from_ms))) if from_ms != float("inf") else None
 
 
-def deadline_ms(state: Execution, which: Step) -> int | None:
+def deadline_ms(state: Execution, which: Step, *, horizon_ms: int = HORIZON_MS) -> int | None:
     """When the owner appends EXPIRED; None if the step ended, is barred or in doubt, or no deadline is known."""
     step = state.step(which)
     current = step.generation
-    if current.subject is None or not current.subject.expires_at_epoch or current.ending is not None or current.bar is not None:
+    if current.ending is not None or current.bar is not None or state.is_merely_known or verdict(step).status is Status.IN_DOUBT:
         return None
-    if state.is_merely_known or verdict(step).status is Status.IN_DOUBT:
-        return None
-    return current.subject.expires_at_epoch * 1000
+    return expires_ms(step, which, state.first_ms, horizon_ms=horizon_ms)
