@@ -4,7 +4,7 @@ Nothing is ever deleted, and a partition count is never changed: murmur2(id) mod
 partition than its log. Such a difference is a problem for a person, not an action.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from topology.spec import TopicSpec
@@ -73,20 +73,29 @@ class Plan:
         return not self.actions and not self.problems
 
 
-def plan(desired: Sequence[TopicSpec], actual: Mapping[str, ActualTopic]) -> Plan:
-    """Compare what is declared with what is there. Topics that nobody declared are not looked at."""
+def plan(desired: Sequence[TopicSpec], actual: Mapping[str, ActualTopic], *, unstarted: Collection[str] = ()) -> Plan:
+    """Compare what is declared with what is there. Topics that nobody declared are not looked at.
+
+    `unstarted` names existing logs that are empty and have no committed offset: an earlier run ended between creating and starting them.
+    """
     actions: list[Action] = []
     found: list[str] = []
     for spec in desired:
         existing = actual.get(spec.name)
         if existing is None:
-            actions.append(CreateTopic(spec=spec))
-            if spec.log_of_group is not None:
-                actions.append(StartLog(group=spec.log_of_group, topic=spec.name, partition_count=spec.partition_count))
+            actions += [CreateTopic(spec=spec), *_start(spec)]
             continue
         found += _counts(spec, existing)
         actions += _drift(spec, existing)
+        if spec.name in unstarted:
+            actions += _start(spec)
     return Plan(actions=tuple(actions), problems=tuple(found))
+
+
+def _start(spec: TopicSpec) -> list[Action]:
+    if spec.log_of_group is None:
+        return []
+    return [StartLog(group=spec.log_of_group, topic=spec.name, partition_count=spec.partition_count)]
 
 
 def _counts(spec: TopicSpec, existing: ActualTopic) -> list[str]:

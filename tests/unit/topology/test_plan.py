@@ -51,6 +51,12 @@ def test_an_existing_log_is_never_started_again() -> None:
     assert [str(action) for action in made.actions] == ["create enact.ledger.v1 with 4 partition(s), replication 1"]
 
 
+def test_a_log_that_an_interrupted_run_left_without_a_start_gets_it() -> None:
+    made = plan(SPECS, CLUSTER, unstarted=["enact.executions.v1", "enact.ledger.v1"])
+
+    assert made.actions == (StartLog(group="enact.invocation", topic="enact.executions.v1", partition_count=4),)
+
+
 def test_a_setting_that_differs_is_altered_alone() -> None:
     name = "enact.admissions.v1"
     drifted = replace(CLUSTER[name], configs={**CLUSTER[name].configs, "retention.ms": "1000"})

@@ -1,0 +1,138 @@
+"""`enact topics`: what should exist, what is there, and making the one into the other.
+
+Exit codes: 0 = as declared (or done); 1 = a problem for a person, or the cluster does not answer; 2 = `plan` found something to change
+(also the code of a wrong command line); 3 = `render --check` found a stale file.
+"""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from cli.topology_apply import topology_apply, topology_plan
+from enact.errors import ConfigurationError, EnactError
+from enact.kafka.admin import KafkaAdmin
+from enact.settings import KafkaSettings, KernelSettings, load
+from topology.plan import Action, Plan
+from topology.render import documents, specs_json
+from topology.spec import Sizing
+
+EXIT_PROBLEM = 1
+EXIT_CHANGES = 2
+EXIT_STALE = 3
+ROOT = Path(__file__).resolve().parent.parent
+
+app = typer.Typer(help="The topics: declared in topology/, compared with the cluster, created and kept so.", no_args_is_help=True)
+
+Partitions = Annotated[int, typer.Option(help="P: partitions of every intent-keyed topic, fixed for the life of the cluster.", min=1)]
+Copies = Annotated[int, typer.Option(help="Replication factor. 3 in production; 1 on a single node.", min=1)]
+Bootstrap = Annotated[str | None, typer.Option(help="host:port of the cluster, instead of ENACT_KAFKA__BOOTSTRAP_SERVERS.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@app.command("plan")
+def show_plan(partitions: Partitions = 12, replication_factor: Copies = 3, bootstrap: Bootstrap = None, as_json: AsJson = False) -> None:
+    """Say what `apply` would do, and do nothing. Exit 0: as declared; 2: changes; 1: a problem no command can mend."""
+    try:
+        settings = load(KernelSettings)
+        found = topology_plan(_admin(settings, bootstrap), _sizing(settings, partitions, replication_factor))
+    except EnactError as error:
+        _refuse(error)
+    _print_plan(found, as_json=as_json)
+    if found.problems:
+        raise typer.Exit(EXIT_PROBLEM)
+    if found.actions:
+        raise typer.Exit(EXIT_CHANGES)
+
+
+@app.command("apply")
+def apply(partitions: Partitions = 12, replication_factor: Copies = 3, bootstrap: Bootstrap = None, as_json: AsJson = False) -> None:
+    """Create missing topics and set drifted settings. Deletes nothing, never changes a partition count. Run it as often as you like."""
+
+    def say(action: Action) -> None:
+        if not as_json:
+            typer.echo(str(action))
+
+    try:
+        settings = load(KernelSettings)
+        applied = topology_apply(_admin(settings, bootstrap), _sizing(settings, partitions, replication_factor), on_action=say)
+    except EnactError as error:
+        _refuse(error)
+    if as_json:
+        _print_json({"done": [_as_json(action) for action in applied.done], "warnings": list(applied.warnings)})
+    elif not applied.done:
+        typer.echo("Every topic is as declared: nothing to do.")
+    for warning in applied.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+
+
+@app.command("render")
+def render(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 3 if a file is stale.")] = False,
+    specs: Annotated[bool, typer.Option("--specs", help="Print the topics as JSON instead, for tools that create them.")] = False,
+    partitions: Partitions = 12,
+    replication_factor: Copies = 3,
+    root: Annotated[Path, typer.Option(help="The source tree to write into.")] = ROOT,
+) -> None:
+    """Write docs/topology.md and its picture again from the declarations."""
+    if specs:
+        try:
+            typer.echo(specs_json(_sizing(load(KernelSettings), partitions, replication_factor)), nl=False)
+        except EnactError as error:
+            _refuse(error)
+        return
+    if not (root / "pyproject.toml").is_file():
+        _refuse(ConfigurationError(f"{root} is not enact's source tree: run this in a checkout, or name it with --root."))
+    stale = [path for path, text in documents().items() if not _is_current(root / path, text)]
+    if check and stale:
+        typer.echo(f"stale: {', '.join(stale)}. Run `make render` and commit the result.", err=True)
+        raise typer.Exit(EXIT_STALE)
+    for path in stale:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(documents()[path], encoding="utf-8")
+        typer.echo(f"wrote {path}")
+
+
+def _is_current(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+def _admin(settings: KernelSettings, bootstrap: str | None) -> KafkaAdmin:
+    kafka = settings.kafka if bootstrap is None else KafkaSettings(**{**settings.kafka.model_dump(), "bootstrap_servers": bootstrap})
+    return KafkaAdmin(kafka)
+
+
+def _sizing(settings: KernelSettings, partitions: int, replication_factor: int) -> Sizing:
+    return Sizing(prefix=settings.topic_prefix, partition_count=partitions, replication_factor=replication_factor)
+
+
+def _print_plan(found: Plan, *, as_json: bool) -> None:
+    if as_json:
+        _print_json({"actions": [_as_json(action) for action in found.actions], "problems": list(found.problems)})
+        return
+    if found.is_empty:
+        typer.echo("Every topic is as declared: nothing to do.")
+    for action in found.actions:
+        typer.echo(str(action))
+    for problem in found.problems:
+        typer.echo(f"problem: {problem}", err=True)
+
+
+def _as_json(action: Action) -> dict[str, object]:
+    return {"action": type(action).__name__, "text": str(action), **asdict(action)}
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2))
+
+
+def _refuse(error: EnactError) -> NoReturn:
+    typer.echo(error.message, err=True)
+    raise typer.Exit(EXIT_PROBLEM)
+
+
+if __name__ == "__main__":
+    sys.exit(app())
