@@ -182,6 +182,10 @@ class DeliveryError(EnactError):
     code = ErrorCode.DELIVERY_FAILED
 
 
+class NotReadyError(DeliveryError):
+    """Something that this record needs was not read here yet. The batch is taken again."""
+
+
 class RecordTooLargeError(EnactError):
     """A record is larger than its topic accepts; it alone fails, its batch goes on."""
 

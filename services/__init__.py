@@ -1,0 +1,1 @@
+"""The stages, in the order a record meets them; they meet only in topics."""

@@ -1,0 +1,146 @@
+"""What an intent must meet to be admitted: one list of checks in a fixed order; the first that fails gives the refusal."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from enact import ids
+from enact.approval import SignatureCheck, check_approval
+from enact.errors import ErrorCode, PermanentError, ValidationError
+from enact.json_schema import check_value
+from enact.mapping import parse_parameters
+from enact.records.action_type import ActionType
+from enact.records.intent import ApprovedIntent
+from enact.registry import RegistryView
+
+DAY_S: Final = 86_400
+APPROVED: Final = "APPROVED"
+ID_FIELDS: Final = ("account_id", "action_type")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Numbers of the cluster. Times in seconds; `dedupe_horizon_s` is D."""
+
+    dedupe_horizon_s: int = 30 * DAY_S
+    input_retention_s: int = 7 * DAY_S
+    segment_s: int = DAY_S
+    max_intent_bytes: int = 262_144
+
+    @property
+    def max_lifetime_s(self) -> int:
+        """How far a deadline may lie ahead, so that the memory of an intent outlives every copy of it."""
+        return self.dedupe_horizon_s - self.input_retention_s - self.segment_s - DAY_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An intent and everything it is judged by."""
+
+    intent: ApprovedIntent
+    registry: RegistryView
+    now_ms: int
+    limits: Limits
+    check_signature: SignatureCheck | None = None
+
+    @property
+    def now_s(self) -> int:
+        """Epoch seconds, rounded down."""
+        return self.now_ms // 1000
+
+    def entry(self) -> ActionType:
+        """The registry version this intent gets. Raises: as `RegistryView.pick`."""
+        return self.registry.pick(self.intent.action_type, self.intent.registry_version, self.now_s)
+
+
+Check = Callable[[Candidate], None]
+"""Raises PermanentError with the refusal's code and sentence."""
+
+
+def required_fields(candidate: Candidate) -> None:
+    """Every required field says something. Raises: ValidationError FIELD_MISSING naming all that do not."""
+    intent = candidate.intent
+    missing = [f"{name} is empty or no id" for name in ID_FIELDS if not ids.is_id(getattr(intent, name))]
+    missing += [f"target.{name} is empty" for name in ("entity_type", "entity_id") if not getattr(intent.target, name).strip()]
+    missing += [f"{name} is empty" for name in ("status", "parameters") if not getattr(intent, name).strip()]
+    if intent.expires_at_epoch <= 0:
+        missing.append("expires_at_epoch is no time")
+    if missing:
+        raise ValidationError(f"Required fields: {', '.join(missing)}.", code=ErrorCode.FIELD_MISSING)
+
+
+def approval_evidence(candidate: Candidate) -> None:
+    """Somebody approved it. Raises: ApprovalError."""
+    check_approval(candidate.intent, candidate.check_signature)
+
+
+def approved_status(candidate: Candidate) -> None:
+    """The status is APPROVED. Raises: ValidationError NOT_APPROVED."""
+    if candidate.intent.status != APPROVED:
+        raise ValidationError(
+            f"status is a string of {len(candidate.intent.status)} characters, expected {APPROVED}.", code=ErrorCode.NOT_APPROVED
+        )
+
+
+def known_action_type(candidate: Candidate) -> None:
+    """The registry knows the action type and the version. Raises: as `RegistryView.pick`."""
+    candidate.entry()
+
+
+def valid_parameters(candidate: Candidate) -> None:
+    """Parameters fit the entry's schema, policy limits are limits.
+
+    Raises: ValidationError PARAMETERS_INVALID or NUMBER_NOT_EXACT.
+    """
+    parameters = parse_parameters(candidate.intent)
+    check_value(parameters, candidate.entry().parameters_schema, root="parameters", code=ErrorCode.PARAMETERS_INVALID)
+    policy = candidate.intent.execution_policy
+    if policy is None:
+        return
+    for name in ("max_attempts", "timeout_seconds"):
+        limit = getattr(policy, name)
+        if limit is not None and limit < 1:
+            raise ValidationError(f"execution_policy.{name} is below 1: leave it out or give at least 1.")
+
+
+def not_expired(candidate: Candidate) -> None:
+    """The deadline lies ahead; at the deadline itself it is too late. Raises: ValidationError DEADLINE_PASSED."""
+    if candidate.intent.expires_at_epoch <= candidate.now_s:
+        late_s = candidate.now_s - candidate.intent.expires_at_epoch
+        raise ValidationError(f"expires_at_epoch passed {late_s} s before the intent was looked at.", code=ErrorCode.DEADLINE_PASSED)
+
+
+def within_horizon(candidate: Candidate) -> None:
+    """The intent ends before its memory does. Raises: ValidationError DEADLINE_TOO_FAR."""
+    latest = candidate.now_s + candidate.limits.max_lifetime_s
+    if candidate.intent.expires_at_epoch > latest:
+        raise ValidationError(
+            f"expires_at_epoch lies {candidate.intent.expires_at_epoch - latest} s beyond the furthest deadline, which is "
+            f"{candidate.limits.max_lifetime_s} s from now: give an earlier one.",
+            code=ErrorCode.DEADLINE_TOO_FAR,
+        )
+
+
+REJECT_SWITCH_CHECKS: tuple[Check, ...] = ()
+"""The place of the switches in mode REJECT (KILL_SWITCH_ENABLED); none is read here yet."""
+
+CHECKS: tuple[Check, ...] = (
+    required_fields,
+    approval_evidence,
+    approved_status,
+    known_action_type,
+    valid_parameters,
+    not_expired,
+    *REJECT_SWITCH_CHECKS,
+    within_horizon,
+)
+
+
+def first_failure(candidate: Candidate, checks: tuple[Check, ...] = CHECKS) -> PermanentError | None:
+    """The reason to refuse, or None: admit."""
+    for check in checks:
+        try:
+            check(candidate)
+        except PermanentError as error:
+            return error
+    return None
