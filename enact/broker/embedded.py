@@ -13,7 +13,7 @@ from enact.broker.jars import KAFKA_VERSION, Progress, kafka_jars
 from enact.broker.java import SMALL, JavaOptions, StartCache, java_command
 from enact.broker.pid_file import PidFile, end, mark_of
 from enact.broker.ports import LOOPBACK, free_port, is_free, require_free
-from enact.broker.probe import ask
+from enact.broker.probe import ask, is_warm
 from enact.broker.storage import Storage
 from enact.broker.tied import TiedProcess
 
@@ -111,7 +111,7 @@ class EmbeddedBroker:
             raise
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
-        """Wait until the broker serves: it answers, with this folder's cluster id, and lists itself as alive.
+        """Wait until the broker serves: it answers with this folder's cluster id, lists itself as alive, and serves producers and groups.
 
         Raises: StartFailedError with the end of its log if it ends or does not serve in time.
         """
@@ -171,7 +171,8 @@ class EmbeddedBroker:
     def _wait_until(self, deadline: float) -> bool:
         while self.is_running and time.monotonic() < deadline:
             answer = ask(self.port)
-            if answer is not None and answer.broker_count > 0 and answer.cluster_id == self.cluster_id:
+            is_ours = answer is not None and answer.broker_count > 0 and answer.cluster_id == self.cluster_id
+            if is_ours and is_warm(self.port):
                 return True
             time.sleep(0.03)
         return False

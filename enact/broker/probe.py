@@ -1,4 +1,4 @@
-"""Ask a port whether a Kafka broker serves there: one Metadata request by hand.
+"""Ask a port whether a Kafka broker serves there: three requests by hand.
 
 The kernel's client library belongs to `enact.kafka`; a broker that is only starting must not be asked by a client
 that retries for minutes and logs on its own.
@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from enact.broker.ports import LOOPBACK
 
-_METADATA = 3
-_VERSION = 7  # every broker from 2.1 on speaks it, and it has no tagged fields yet
+# Versions that every broker from 2.1 on speaks, the last ones without tagged fields.
+_METADATA, _METADATA_VERSION = 3, 7
+_FIND_COORDINATOR, _FIND_COORDINATOR_VERSION = 10, 2
+_INIT_PRODUCER_ID, _INIT_PRODUCER_ID_VERSION = 22, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +26,35 @@ class Answer:
 
 def ask(port: int, *, timeout_s: float = 1.0) -> Answer | None:
     """The answer of the broker on 127.0.0.1, or None if nobody answers as a Kafka broker does."""
-    body = struct.pack(">hhih", _METADATA, _VERSION, 1, -1) + struct.pack(">i?", 0, False)  # no topics, none to create
+    data = _request(port, _METADATA, _METADATA_VERSION, struct.pack(">i?", 0, False), timeout_s)  # no topics, none to create
+    try:
+        return None if data is None else _parse(data)
+    except (struct.error, UnicodeDecodeError, IndexError):
+        return None
+
+
+def is_warm(port: int, *, timeout_s: float = 1.0) -> bool:
+    """Whether an idempotent producer and a consumer group could start now; asking is what warms a fresh broker.
+
+    The first producer after a start is told COORDINATOR_LOAD_IN_PROGRESS while the broker fetches a block of ids, and
+    librdkafka then waits for seconds; the first group of a new cluster waits likewise for the offsets topic to be made.
+    """
+    ids = _request(port, _INIT_PRODUCER_ID, _INIT_PRODUCER_ID_VERSION, struct.pack(">hi", -1, 60_000), timeout_s)
+    group = b"enact-probe"
+    coordinator = _request(port, _FIND_COORDINATOR, _FIND_COORDINATOR_VERSION, struct.pack(">h", len(group)) + group + b"\0", timeout_s)
+    # Both answers begin with correlation id, throttle time and error code.
+    return all(answer is not None and answer[8:10] == b"\0\0" for answer in (ids, coordinator))
+
+
+def _request(port: int, api: int, version: int, body: bytes, timeout_s: float) -> bytes | None:
+    message = struct.pack(">hhih", api, version, 1, -1) + body
     try:
         with socket.create_connection((LOOPBACK, port), timeout=timeout_s) as connection:
             connection.settimeout(timeout_s)
-            connection.sendall(struct.pack(">i", len(body)) + body)
+            connection.sendall(struct.pack(">i", len(message)) + message)
             (size,) = struct.unpack(">i", _read(connection, 4))
-            return _parse(_read(connection, min(size, 65_536)))
-    except (OSError, struct.error, UnicodeDecodeError, IndexError):
+            return _read(connection, min(size, 65_536))
+    except OSError:
         return None
 
 

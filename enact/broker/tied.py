@@ -1,11 +1,8 @@
-"""Start a program whose life is tied to ours: when this process ends, however it ends, the kernel kills it.
+"""Start a program whose life is tied to ours: when this process ends, however it ends, the kernel kills it (Linux).
 
-Run as a script it is the wrapper in between: `python -I -S tied.py <parent pid> <program> <arguments>` asks for the
-parent-death signal and becomes the program (same pid). Linux only; elsewhere the program starts without the tie and the
-next start ends what was left behind (`pid_file`).
+Elsewhere the program starts without the tie, and the next start ends what was left behind (`pid_file`).
 """
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -14,7 +11,8 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+from enact.broker import tie
+from enact.broker.pid_file import started_mark
 
 
 class TiedProcess:
@@ -27,7 +25,7 @@ class TiedProcess:
     """
 
     def __init__(self, command: Sequence[str], *, log_path: Path, on_exit: Callable[[int], None] | None = None) -> None:
-        self._command = [sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(os.getpid()), *command]
+        self._command = [sys.executable, "-I", "-S", str(Path(tie.__file__).resolve()), str(os.getpid()), *command]
         self._log_path = log_path
         self._on_exit = on_exit
         self._started = threading.Event()
@@ -47,6 +45,8 @@ class TiedProcess:
     @property
     def exit_status(self) -> int | None:
         """The exit status, negative for a signal; None while it runs."""
+        if not self._ended.is_set() and started_mark(self.pid) is None:
+            self._ended.wait(5.0)  # it has ended, the waiting thread is about to learn it
         return self._popen().returncode if self._ended.is_set() else None
 
     def send(self, number: signal.Signals) -> None:
@@ -79,15 +79,3 @@ class TiedProcess:
         self._ended.set()
         if self._on_exit is not None:
             self._on_exit(status)
-
-
-def become(parent_pid: int, command: Sequence[str]) -> None:
-    """Tie this process to its parent and turn into `command`; returns only if the parent is gone already."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == parent_pid:  # it may have ended before the signal was asked for
-        os.execv(command[0], list(command))  # noqa: S606 - to become the program is the point
-
-
-if __name__ == "__main__":
-    become(int(sys.argv[1]), sys.argv[2:])
