@@ -138,6 +138,8 @@ class KernelSettings(BaseSettings):
         default=60.0, gt=0, description="seconds a stopping process may drain before it ends itself; above the longest tool timeout"
     )
 
+    supervisor_fd: int | None = Field(default=None, ge=3, description="set by `enact up`: the process ends when this pipe closes")
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -42,6 +42,7 @@ class GroupReader:
         self._committed: dict[TopicPartition, NextOffset] = {}
         self._commit_sent_s: float | None = None
         self._fatal: BaseException | None = None
+        self._is_closed = False
 
     @property
     def owned(self) -> frozenset[TopicPartition]:
@@ -220,6 +221,9 @@ class GroupReader:
 
     def close(self) -> None:
         """Leave the group: the listener sees `on_revoke` on this thread; then end, within 15 s."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         if self._listener is not None:
             self._consumption.consumer.unsubscribe()
             deadline = time.monotonic() + LEAVE_S

@@ -1,0 +1,194 @@
+"""What an administrator asks of the cluster: topics, their settings, a group's offsets. Deletes nothing.
+
+Every call waits for its answer (`KafkaSettings.request_timeout_s`) and may run on any thread.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection
+from confluent_kafka import TopicPartition as ClientPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource, ConfigSource
+from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.cimpl import NewTopic
+
+from enact.errors import BrokerError, DeliveryError, EnactError
+from enact.kafka.client_config import admin_config
+from enact.kafka.client_errors import code_of, translate
+from enact.kafka.transport import NextOffset, TopicPartition
+from enact.settings import KafkaSettings
+
+A = TypeVar("A")
+
+OURS = frozenset({ConfigSource.DYNAMIC_TOPIC_CONFIG.value})
+
+
+class TopicShape(Protocol):
+    """A topic to create; `topology.spec.TopicSpec` is one."""
+
+    @property
+    def name(self) -> str:
+        """Full name."""
+
+    @property
+    def partition_count(self) -> int:
+        """How many partitions."""
+
+    @property
+    def replication_factor(self) -> int:
+        """How many copies of each."""
+
+    @property
+    def configs(self) -> Mapping[str, str]:
+        """Every setting that matters, explicitly."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTopicShape:
+    """A topic to create, for those who do not declare it in the topology (tests, tools)."""
+
+    name: str
+    partition_count: int = 1
+    replication_factor: int = 1
+    configs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicDescription:
+    """A topic as the cluster has it. `configs` is what is in force; `overrides` what was set on the topic itself."""
+
+    name: str
+    partition_count: int
+    replication_factor: int
+    configs: Mapping[str, str]
+    overrides: Mapping[str, str]
+
+
+class KafkaAdmin:
+    """The administration client. Raises: EnactError subclasses as `client_errors.translate` names them."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        config: dict[str, Any] = dict(admin_config(kafka))
+        self._client = AdminClient(config)
+        self._timeout_s = kafka.request_timeout_s
+
+    def describe_topics(self, names: Sequence[str]) -> dict[str, TopicDescription]:
+        """Those of `names` that exist."""
+        if not names:
+            return {}
+        shapes: dict[str, tuple[int, int]] = {}
+        for name, answer in self._client.describe_topics(TopicCollection(list(names)), request_timeout=self._timeout_s).items():
+            try:
+                found = answer.result(self._timeout_s)
+            except KafkaException as error:
+                if code_of(error) == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    continue
+                raise translate(error, doing=f"describe {name}") from error
+            shapes[name] = (len(found.partitions), min((len(one.replicas) for one in found.partitions), default=0))
+        configs = self._configs(list(shapes))
+        return {
+            name: TopicDescription(
+                name=name, partition_count=partitions, replication_factor=replicas, configs=configs[name][0], overrides=configs[name][1]
+            )
+            for name, (partitions, replicas) in shapes.items()
+        }
+
+    def _configs(self, names: Sequence[str]) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
+        if not names:
+            return {}
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        found: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
+        for resource, answer in self._client.describe_configs(resources, request_timeout=self._timeout_s).items():
+            entries = self._answer(answer, f"read the settings of {resource.name}")
+            in_force = {name: entry.value for name, entry in entries.items() if entry.value is not None}
+            found[resource.name] = (in_force, {name: in_force[name] for name, entry in entries.items() if _is_override(entry)})
+        return found
+
+    def create_topic(self, spec: TopicShape) -> bool:
+        """Create it and wait until the cluster shows it. False if it existed already (its shape is not compared)."""
+        topic = NewTopic(
+            spec.name, num_partitions=spec.partition_count, replication_factor=spec.replication_factor, config=dict(spec.configs)
+        )
+        answer = self._client.create_topics([topic], request_timeout=self._timeout_s, operation_timeout=self._timeout_s)[spec.name]
+        try:
+            answer.result(self._timeout_s)
+        except KafkaException as error:
+            if code_of(error) == KafkaError.TOPIC_ALREADY_EXISTS:
+                return False
+            raise translate(error, doing=f"create the topic {spec.name}") from error
+        return True
+
+    def alter_config(self, name: str, config: Mapping[str, str]) -> None:
+        """Set these settings of a topic, leave the others."""
+        entries = [ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in config.items()]
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+        for answer in self._client.incremental_alter_configs([resource], request_timeout=self._timeout_s).values():
+            self._answer(answer, f"alter the settings of {name}")
+
+    def committed_offsets(self, group: str) -> dict[TopicPartition, NextOffset]:
+        """What a group has committed; empty for one that does not exist."""
+        asked = self._client.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group)], require_stable=True, request_timeout=self._timeout_s
+        )
+        try:
+            listed = asked[group].result(self._timeout_s)
+        except KafkaException as error:
+            if code_of(error) == KafkaError.GROUP_ID_NOT_FOUND:
+                return {}
+            raise translate(error, doing=f"read the offsets of {group}") from error
+        return {
+            TopicPartition(one.topic, one.partition): NextOffset(one.offset) for one in listed.topic_partitions or () if one.offset >= 0
+        }
+
+    def set_group_offsets(self, group: str, offsets: Mapping[TopicPartition, NextOffset], *, is_overwriting: bool = False) -> None:
+        """Commit for a group that has no members (it need not exist yet).
+
+        Raises: BrokerError if the group is live, or if a partition has an offset already and not `is_overwriting`.
+        """
+        if not offsets:
+            return
+        held = {} if is_overwriting else {one: at for one, at in self.committed_offsets(group).items() if one in offsets}
+        if held:
+            names = ", ".join(f"{one.topic}[{one.partition}]" for one in sorted(held))
+            raise BrokerError(f"The group {group} has committed offsets already for {names}: nothing was changed.")
+        wanted = [ClientPartition(one.topic, one.partition, at) for one, at in offsets.items()]
+        asked = self._client.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)], request_timeout=self._timeout_s)
+        done = self._answer(asked[group], f"set the offsets of {group} (is it live? stop its stage first)")
+        for one in done.topic_partitions or ():
+            if one.error is not None:
+                raise translate(one.error, doing=f"set the offset of {group} in {one.topic}[{one.partition}] (is it live?)")
+
+    def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, NextOffset]:
+        """The high watermarks now."""
+        return self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+
+    def begin_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, NextOffset]:
+        """The log start offsets now."""
+        return self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+
+    def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[TopicPartition, NextOffset]:
+        if not partitions:
+            return {}
+        asked = self._client.list_offsets({ClientPartition(*one): spec for one in partitions}, request_timeout=self._timeout_s)
+        return {
+            TopicPartition(one.topic, one.partition): NextOffset(self._answer(answer, f"ask for offsets of {one.topic}").offset)
+            for one, answer in asked.items()
+        }
+
+    def _answer(self, answer: "Future[A]", doing: str) -> A:
+        try:
+            return answer.result(self._timeout_s)
+        except KafkaException as error:
+            raise translate(error, doing=doing) from error
+        except TimeoutError as error:
+            failure: EnactError = DeliveryError(f"Could not {doing}: no answer within {self._timeout_s:g} s; it may have been done.")
+            raise failure from error
+
+
+def _is_override(entry: ConfigEntry) -> bool:
+    source: Any = entry.source
+    return entry.value is not None and (source.value if isinstance(source, ConfigSource) else source) in OURS
