@@ -64,7 +64,7 @@ def rewritten(text: str | bytes, code: ErrorCode) -> str:
     try:
         # What comes out unchanged held nothing that canonical JSON refuses, so it had no doubled key either.
         data = text.encode() if isinstance(text, str) else text
-        if canonical_bytes(orjson.loads(data)) == data:
+        if canonical_bytes(orjson.loads(data), MAX_DEPTH) == data:
             return data.decode()
     except (UnicodeError, orjson.JSONDecodeError, FlawError):
         pass  # the strict parser says what is wrong, and where
@@ -73,13 +73,13 @@ def rewritten(text: str | bytes, code: ErrorCode) -> str:
     return canonical_bytes(tree).decode()
 
 
-def canonical_bytes(value: Any) -> bytes:
+def canonical_bytes(value: Any, max_depth: int = _MAX_WRITTEN_DEPTH) -> bytes:
     """`canonical_json` for those who know the path to the value. Raises: FlawError."""
-    out = plain_bytes(value) if is_plain(value, _MAX_WRITTEN_DEPTH) else None
+    out = plain_bytes(value) if is_plain(value, max_depth) else None
     # orjson sorts keys by code point, RFC 8785 by UTF-16 unit: the same as long as there is no supplementary character.
     if out is not None and (out.isascii() or _SUPPLEMENTARY.search(out) is None):
         return out
-    return "".join(_write(value, _MAX_WRITTEN_DEPTH)).encode()
+    return "".join(_write(value, max_depth)).encode()
 
 
 def number_text(number: float) -> str:
@@ -105,7 +105,7 @@ def number_text(number: float) -> str:
 def _write(value: Any, depth: int) -> Iterator[str]:
     if isinstance(value, dict | list | tuple):
         if depth == 0:
-            raise FlawError(_INVALID, f"is nested deeper than {_MAX_WRITTEN_DEPTH} levels.")
+            raise FlawError(_INVALID, f"is nested deeper than {MAX_DEPTH} levels.")
         yield from _write_members(value, depth) if isinstance(value, dict) else _write_items(value, depth)
     elif value is None:
         yield "null"

@@ -94,24 +94,32 @@ class EmbeddedBroker:
         if self.is_running:
             return
         self.storage.create()
+        is_restart = self._lock.is_held  # it ended by itself: clients know its ports
         if not self._lock.try_acquire():
             raise self._already_running()
         try:
             self._end_leftover()
             cluster_id = self.storage.cluster_id()
             java = java_command(self._options, kafka_jars(self._cache, self._say))
-            self._ports = self._choose_ports()
+            self._ports = self._choose_ports(must_keep=is_restart)
             if cluster_id is None:
                 self._say("Preparing an empty data folder for the broker.")
                 cluster_id = self.storage.format(java, port=self._ports[0], controller_port=self._ports[1])
             self.cluster_id = cluster_id
             self._launch(java)
         except BaseException:
-            self._lock.release()
+            if not is_restart:
+                self._lock.release()
             raise
 
+    def is_ready(self) -> bool:
+        """Whether it serves now: it answers with this folder's cluster id, lists itself as alive, and serves producers and groups."""
+        answer = ask(self.port)
+        is_ours = answer is not None and answer.broker_count > 0 and answer.cluster_id == self.cluster_id
+        return is_ours and is_warm(self.port)
+
     def wait_ready(self, timeout_s: float = 60.0) -> None:
-        """Wait until the broker serves: it answers with this folder's cluster id, lists itself as alive, and serves producers and groups.
+        """Wait until the broker serves (`is_ready`).
 
         Raises: StartFailedError with the end of its log if it ends or does not serve in time.
         """
@@ -121,8 +129,9 @@ class EmbeddedBroker:
                 return
             # Ports that were ours to choose may have been taken between the look and the start.
             in_use = not self.is_running and _ADDRESS_IN_USE in self.storage.output_tail(from_byte=self._output_start, lines=200)
-            if not in_use or self._wanted != (None, None) or attempt == 2:
+            if not in_use or any(self._wanted) or attempt == 2:
                 break
+            self._forget()
             self.start()
         why = (
             f"did not serve within {timeout_s:g} s"
@@ -149,7 +158,7 @@ class EmbeddedBroker:
             if status is None:
                 process.send(signal.SIGKILL)
                 process.wait(10.0)
-            elif self._is_recording and self._start_cache is not None:
+            elif status != -signal.SIGKILL and self._is_recording and self._start_cache is not None:
                 self._start_cache.keep()
         self._forget()
 
@@ -159,6 +168,12 @@ class EmbeddedBroker:
             self._process.send(signal.SIGKILL)
             self._process.wait(10.0)
         self._forget()
+
+    def hurry(self) -> None:
+        """End it at once; another thread may be in `stop`, which then returns."""
+        process = self._process
+        if process is not None:
+            process.send(signal.SIGKILL)
 
     def __enter__(self) -> Self:
         self.start()
@@ -170,9 +185,7 @@ class EmbeddedBroker:
 
     def _wait_until(self, deadline: float) -> bool:
         while self.is_running and time.monotonic() < deadline:
-            answer = ask(self.port)
-            is_ours = answer is not None and answer.broker_count > 0 and answer.cluster_id == self.cluster_id
-            if is_ours and is_warm(self.port):
+            if self.is_ready():
                 return True
             time.sleep(0.03)
         return False
@@ -193,7 +206,11 @@ class EmbeddedBroker:
         mark = mark_of("broker", self._process.pid)
         self._pid_file.write([] if mark is None else [mark])
 
-    def _choose_ports(self) -> tuple[int, int]:
+    def _choose_ports(self, *, must_keep: bool) -> tuple[int, int]:
+        if must_keep:
+            for port in self._ports:
+                require_free(port, what="the broker that is starting again", setting="ENACT_BROKER__PORT")
+            return self._ports
         last = self.storage.ports()
         chosen: list[int] = []
         names = (("the broker", "ENACT_BROKER__PORT"), ("the broker's controller", "ENACT_BROKER__CONTROLLER_PORT"))

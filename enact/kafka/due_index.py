@@ -1,0 +1,73 @@
+"""Due times on disk: what to do next, in time order, for any number of waiting things at no cost while they wait.
+
+Entries live in the partition's state and change in the same write batch as what they come from. Within a
+kind they are ordered by group, then due time: groups take turns, and a group with a million entries costs
+the others nothing.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from enact.kafka.state import PartitionState
+
+_PREFIX = b"d"
+_END = b"\x00"
+
+
+class DueEntry(NamedTuple):
+    """`kind` is one byte; `group` and `key` are the owner's; `due_ms` is epoch milliseconds."""
+
+    kind: bytes
+    group: str
+    due_ms: int
+    key: bytes
+
+
+class DueIndex:
+    """The index of one partition."""
+
+    def __init__(self, state: PartitionState) -> None:
+        self._state = state
+
+    def replace(self, before: frozenset[DueEntry], after: frozenset[DueEntry]) -> None:
+        """Entries of one thing change; part of the batch."""
+        for entry in before - after:
+            self._state.delete(_encode(entry))
+        for entry in after - before:
+            self._state.put(_encode(entry), b"")
+
+    def due(self, kind: bytes, now_ms: int, group: str = "") -> Iterator[DueEntry]:
+        """Persisted entries of a kind and group that are due, earliest first."""
+        prefix = _PREFIX + kind + group.encode() + _END
+        for raw in self._state.persisted_keys(prefix):
+            entry = _decode(raw)
+            if entry.due_ms > now_ms:
+                return
+            yield entry
+
+    def groups(self, kind: bytes, after: str = "", limit: int = 64) -> list[str]:
+        """Groups of a kind that have entries, due or not, in order from beyond `after`."""
+        prefix = _PREFIX + kind
+        found: list[str] = []
+        start = prefix + after.encode() + b"\x01" if after else prefix
+        while len(found) < limit:
+            raw = next(self._state.persisted_keys(prefix, start), None)
+            if raw is None:
+                break
+            group = _decode(raw).group
+            found.append(group)
+            start = prefix + group.encode() + b"\x01"
+        return found
+
+    def entries(self, kind: bytes) -> Iterator[DueEntry]:
+        """Every persisted entry of a kind."""
+        return (_decode(raw) for raw in self._state.persisted_keys(_PREFIX + kind))
+
+
+def _encode(entry: DueEntry) -> bytes:
+    return _PREFIX + entry.kind + entry.group.encode() + _END + entry.due_ms.to_bytes(8, "big") + entry.key
+
+
+def _decode(raw: bytes) -> DueEntry:
+    end = raw.index(_END)
+    return DueEntry(raw[1:2], raw[2:end].decode(), int.from_bytes(raw[end + 1 : end + 9], "big"), raw[end + 9 :])

@@ -1,0 +1,86 @@
+"""What a stage loop is wired with, and what it asks of an active stage, of metrics and of health."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from enact.clock import Clock
+from enact.kafka.state import PartitionState
+from enact.kafka.transport import NextOffset, Reader, TopicPartition, Writer
+
+
+class ActiveStage(Protocol):
+    """A stage that acts on time and on the world as well as on records: invocation."""
+
+    def on_live(self, partition: int, state: PartitionState) -> None:
+        """The partition is folded to its end: it may act from now on."""
+
+    def on_gone(self, partitions: Sequence[int]) -> None:
+        """These log partitions are no longer ours: start nothing for them."""
+
+    def before_flush(self) -> None:
+        """The batch is folded: start what was read back, claim what is due in memory."""
+
+    def after_persist(self) -> None:
+        """Nothing is dirty: fire what is due in the index."""
+
+    def on_rewind(self) -> None:
+        """The batch will be read again: forget what it left in memory."""
+
+    def done(self, partition: TopicPartition, position: NextOffset) -> NextOffset:
+        """How far an input's offset may move, at most `position`."""
+
+    def paused(self) -> Iterable[TopicPartition]:
+        """Inputs that should not be read now (with the stage's own hysteresis)."""
+
+    def wait_s(self) -> float:
+        """Seconds until something is due."""
+
+    def stop(self) -> bool:
+        """Called each turn while stopping: start nothing; True once nothing is in flight."""
+
+
+class LoopMeter(Protocol):
+    """What the loop tells the metrics."""
+
+    def took(self, records: int) -> None:
+        """A batch was taken."""
+
+    def ended(self, topic: str, result: str) -> None:
+        """A record ended as ok, dead_letter or silent."""
+
+    def flushed(self, seconds: float) -> None:
+        """A flush was acknowledged."""
+
+    def rewound(self) -> None:
+        """A batch is taken again."""
+
+    def restoring(self, remaining: int) -> None:
+        """Records of the log that are still to be folded."""
+
+
+class LoopHealth(Protocol):
+    """What the loop tells the health server."""
+
+    def beat(self) -> None:
+        """The loop made progress."""
+
+    def set_restored(self, is_restored: bool, detail: str = "") -> None:
+        """Whether every owned partition is folded to its end."""
+
+    def set_assigned(self, is_assigned: bool) -> None:
+        """Whether the group has answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopContext:
+    """Everything a loop is wired with."""
+
+    reader: Reader
+    writer: Writer
+    clock: Clock
+    meter: LoopMeter
+    health: LoopHealth
+    state_folder: Path
+    dead_letter_topic: str

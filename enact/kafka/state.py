@@ -1,0 +1,112 @@
+"""Folded state of one partition on local disk: values and the applied offset in one atomic write batch.
+
+Local state is a cache of the log: deleting it costs a restore and nothing else. Writes wait in memory until
+`persist`, which the loop calls only after everything that follows from them was acknowledged; `discard`
+forgets them, as if the batch had not been read.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from rocksdict import Options, Rdict, WriteBatch
+
+from enact.kafka.transport import NextOffset
+
+_META_KEY = b"\x00meta"
+_WRITE_BUFFER_BYTES = 4 * 1024 * 1024
+
+
+class _Meta(msgspec.Struct):
+    """Where this state stands: the log's next offset, and what was last seen committed for it."""
+
+    applied: int | None = None
+    committed: int | None = None
+
+
+class PartitionState:
+    """Key-value state of one log partition. One thread only; one process only (RocksDB holds a lock)."""
+
+    def __init__(self, folder: Path, partition: int) -> None:
+        self.partition = partition
+        self._folder = folder
+        self._dirty: dict[bytes, bytes | None] = {}
+        self._db, self._meta = self._open()
+
+    def _open(self) -> tuple[Rdict, _Meta]:
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
+        options.set_max_write_buffer_number(2)
+        options.set_max_background_jobs(1)
+        options.set_keep_log_file_num(1)
+        options.set_max_open_files(64)
+        db = Rdict(str(self._folder), options)
+        raw = db.get(_META_KEY)
+        return db, msgspec.msgpack.decode(raw, type=_Meta) if raw else _Meta()
+
+    @property
+    def applied(self) -> NextOffset | None:
+        """The next offset of the log to fold; None = nothing folded yet."""
+        return None if self._meta.applied is None else NextOffset(self._meta.applied)
+
+    @property
+    def committed(self) -> NextOffset | None:
+        """The highest committed offset of the log that this state remembers."""
+        return None if self._meta.committed is None else NextOffset(self._meta.committed)
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, this batch's writes included."""
+        if key in self._dirty:
+            return self._dirty[key]
+        value: bytes | None = self._db.get(key)
+        return value
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Write at the next `persist`."""
+        self._dirty[key] = value
+
+    def delete(self, key: bytes) -> None:
+        """Delete at the next `persist`."""
+        self._dirty[key] = None
+
+    def persisted_keys(self, prefix: bytes, start: bytes | None = None) -> Iterator[bytes]:
+        """Keys with this prefix in order, from `start` on; only what is persisted."""
+        iterator = self._db.iter()
+        iterator.seek(start or prefix)
+        while iterator.valid():
+            key: bytes = iterator.key()
+            if not key.startswith(prefix):
+                return
+            yield key
+            iterator.next()
+
+    def persist(self, applied: NextOffset, committed: NextOffset | None = None) -> None:
+        """Write everything with the applied offset, atomically."""
+        self._meta = _Meta(applied, committed if committed is not None else self._meta.committed)
+        batch = WriteBatch(raw_mode=True)
+        for key, value in self._dirty.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(_META_KEY, msgspec.msgpack.encode(self._meta))
+        self._db.write(batch)
+        self._dirty.clear()
+
+    def discard(self) -> None:
+        """Forget what was not persisted."""
+        self._dirty.clear()
+
+    def drop(self) -> None:
+        """Delete everything and start empty: what follows is a rebuild from the log."""
+        self._db.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._dirty.clear()
+        self._db, self._meta = self._open()
+
+    def close(self) -> None:
+        """Release the folder."""
+        self._db.close()

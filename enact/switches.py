@@ -1,0 +1,135 @@
+"""Kill switches as one process sees them, and the proof that the sight is fresh.
+
+A scope is stopped while any of its engagements is open; a release ends the engagement it names and no other.
+Every 500 ms the process appends a probe to the switches topic and waits to read it back: its view then holds
+every switch acknowledged before the probe was sent, so it may be trusted until two seconds after that moment.
+A process that cannot reach the broker is stale by itself and stops calling.
+"""
+
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from enact.clock import Clock
+from enact.errors import EnactError
+from enact.ids import key_of
+from enact.kafka.transport import InRecord, OutRecord, Writer
+from enact.log import get_logger
+from enact.records import Probe, Switch, SwitchMode, SwitchState
+from enact.records.codec import decode_one_of, encode
+
+FRESH_FOR_S = 2.0
+PROBE_EVERY_S = 0.5
+GLOBAL_SCOPE = "global"
+
+
+@dataclass(frozen=True, slots=True)
+class Engagement:
+    """One open engagement of a scope."""
+
+    scope: str
+    engagement_id: str
+    mode: SwitchMode
+    actor: str
+    reason: str
+    since_ms: int
+
+
+class SwitchView:
+    """The open engagements, folded from the switches topic in its order. Read from any thread."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, str], Engagement] = {}
+        self._released: set[tuple[str, str]] = set()
+
+    def apply(self, switch: Switch) -> None:
+        """Fold one record: a release counts for ever, also when it comes before its engage is read again."""
+        key = (switch.scope, switch.engagement_id)
+        if switch.state is SwitchState.RELEASED:
+            self._released.add(key)
+            self._open = {k: e for k, e in self._open.items() if k != key}
+        elif key not in self._released:
+            engagement = Engagement(switch.scope, switch.engagement_id, switch.mode, switch.actor, switch.reason, switch.at_ms)
+            self._open = {**self._open, key: engagement}
+
+    @property
+    def engagements(self) -> tuple[Engagement, ...]:
+        """Everything engaged now."""
+        return tuple(self._open.values())
+
+    def stopped_by(self, scopes: tuple[str, ...]) -> Engagement | None:
+        """An open engagement of one of these scopes; a REJECT before a HOLD."""
+        found = [e for e in self._open.values() if e.scope in scopes]
+        return min(found, key=lambda e: e.mode is not SwitchMode.REJECT, default=None)
+
+
+def scopes_of(tenant_id: str, action_type: str, connector: str) -> tuple[str, ...]:
+    """Every scope whose switch stops this call."""
+    return (GLOBAL_SCOPE, f"tenant:{tenant_id}", f"action_type:{action_type}", f"connector:{connector}")
+
+
+class SwitchWatch:
+    """Reads switches and probes (hand `on_record` to the global table) and keeps the freshness proof."""
+
+    def __init__(self, *, topic: str, slot: str, writer: Writer, clock: Clock, on_fresh: Callable[[float], None] | None = None) -> None:
+        self.view = SwitchView()
+        self._topic, self._slot, self._writer, self._clock = topic, slot, writer, clock
+        self._incarnation = uuid.uuid4().hex
+        self._sent: dict[str, float] = {}
+        self._fresh_until_s = 0.0
+        self._on_fresh = on_fresh
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._probe_until_stopped, name="switch-probe", daemon=True)
+        self._log = get_logger("switches")
+
+    @property
+    def is_fresh(self) -> bool:
+        """True if the view holds every switch acknowledged up to two seconds ago."""
+        return self._clock.boot_s() <= self._fresh_until_s
+
+    def on_record(self, record: InRecord) -> None:
+        """Fold one record of the switches topic; runs on the table's thread."""
+        if record.value is None:
+            return
+        try:
+            decoded = decode_one_of((Switch, Probe), record.value)
+        except EnactError as error:
+            self._log.error("switch_unreadable", error, offset=record.offset)
+            return
+        if isinstance(decoded, Switch):
+            self.view.apply(decoded)
+            self._log.warning("switch_seen", scope=decoded.scope, engagement_id=decoded.engagement_id, status=decoded.state)
+        elif decoded.incarnation == self._incarnation and (sent_s := self._sent.get(decoded.nonce)) is not None:
+            self._sent = {nonce: at_s for nonce, at_s in self._sent.items() if at_s > sent_s}
+            self._fresh_until_s = max(self._fresh_until_s, sent_s + FRESH_FOR_S)
+            if self._on_fresh is not None:
+                self._on_fresh(self._clock.boot_s() - sent_s)
+
+    def probe(self) -> None:
+        """Append one probe. Its time is taken before it is sent, so the proof never claims too much."""
+        nonce = uuid.uuid4().hex
+        self._sent = {**{n: s for n, s in self._sent.items() if s > self._clock.boot_s() - 60.0}, nonce: self._clock.boot_s()}
+        probe = Probe(slot=self._slot, incarnation=self._incarnation, nonce=nonce, sent_ms=self._clock.wall_ms())
+        self._writer.send(OutRecord(self._topic, 0, key_of("probe", self._slot), encode(probe)), _ignore)
+
+    def start(self) -> None:
+        """Begin probing."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End probing; the view goes stale by itself."""
+        self._stop.set()
+
+    def _probe_until_stopped(self) -> None:
+        while not self._stop.wait(PROBE_EVERY_S if self._fresh_until_s else 0.1):
+            try:
+                self.probe()
+                self._writer.poll()
+            except EnactError as error:
+                self._log.warning("probe_failed", error)
+
+
+def _ignore(error: EnactError | None, partition: int, offset: int) -> None:
+    """A lost probe proves nothing; the next one comes in half a second."""
+    del error, partition, offset

@@ -1,0 +1,178 @@
+"""Makes the calls: its own thread, its own event loop, each permitted call once, each answer appended as a fact.
+
+A call in flight is never cancelled by a revoke or a shutdown: what it learned is appended, by whoever learned
+it. A fact whose append is not acknowledged is appended again with the same event id until it is.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import uvloop
+
+from connectors.contract import Call, CallResult, Connector
+from enact.canonical import parse_json
+from enact.clock import Clock
+from enact.errors import CallRefusedError, EnactError, PermanentError
+from enact.failpoints import Failpoint, hit
+from enact.kafka.transport import Headers, OutRecord, Writer
+from enact.log import get_logger
+from enact.records import EventData, Fact, Released, Step, ToolCall
+from services.invocation.answers import fact_of_error, fact_of_look_up, fact_of_result
+
+_TIMEOUT_SLACK_S = 1.0
+_REAPPEND_AFTER_S = 0.5
+_LOOK_UP_TIMEOUT_S = 20.0
+
+
+class CallMeter(Protocol):
+    """What the caller tells the metrics."""
+
+    def called(self, connector: str, result: str, seconds: float) -> None:
+        """A call ended with applied, partial, not_applied, unknown or released after `seconds`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One permitted call, or one look-up of an attempt whose answer was lost.
+
+    `slot` is its place in the window. `last_look` raises CallRefusedError. `record` builds the record of an event about this attempt.
+    """
+
+    key: bytes
+    partition: int
+    call: ToolCall
+    attempt: int
+    nonce: str
+    slot: str
+    is_look_up: bool
+    settled_ms: int
+    look_ups: int
+    last_look: Callable[[], None]
+    record: Callable[[EventData], OutRecord]
+    is_owned: Callable[[], bool]
+    headers: Headers = ()
+
+
+class Caller:
+    """Runs jobs. `start` and `submit` may be called from the loop's thread."""
+
+    def __init__(
+        self, connectors: Mapping[str, Connector], writer: Writer, clock: Clock, meter: CallMeter, on_done: Callable[[str], None]
+    ) -> None:
+        self._connectors, self._writer, self._clock, self._meter, self._on_done = connectors, writer, clock, meter, on_done
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="caller", daemon=True)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._log = get_logger("invocation")
+
+    def start(self) -> None:
+        """Begin to take jobs."""
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Make this call, soon."""
+        self._loop.call_soon_threadsafe(self._begin, job)
+
+    def append(self, record: OutRecord, nonce: str) -> None:
+        """Append an event about a claim until it is acknowledged; then the claim has left the window."""
+        self._loop.call_soon_threadsafe(self._append, nonce, record)
+
+    def close(self) -> None:
+        """End the thread; calls still in flight are left to take-over."""
+        if not self._thread.is_alive():
+            return
+        asyncio.run_coroutine_threadsafe(self._close_connectors(), self._loop)
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    async def _close_connectors(self) -> None:
+        for connector in self._connectors.values():
+            await connector.close()
+        self._loop.stop()
+
+    def _begin(self, job: Job) -> None:
+        task = self._loop.create_task(self._do(job))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _do(self, job: Job) -> None:
+        started_ms = self._clock.wall_ms()
+        started_s = self._clock.boot_s()
+        try:
+            data = await (self._look_up(job) if job.is_look_up else self._call(job, started_ms))
+        except Exception as error:  # a connector's bug after who knows what: the answer is unknown
+            self._log.error("connector_bug", error, connector=job.call.connector, action_intent_id=job.call.action_intent_id)
+            data = fact_of_error(job.call, job.attempt, job.nonce, error, self._clock.wall_ms(), started_ms)
+        self._meter.called(job.call.connector, _result_word(data), self._clock.boot_s() - started_s)
+        hit(Failpoint.AFTER_SEND_BEFORE_FACT)
+        self._append(job.slot, job.record(data))
+
+    async def _call(self, job: Job, started_ms: int) -> EventData:
+        connector = self._connectors.get(job.call.connector)
+        if connector is None:
+            missing = PermanentError(f"No connector named {job.call.connector} is installed here: install it or correct the registry entry.")
+            return fact_of_error(job.call, job.attempt, job.nonce, missing, self._clock.wall_ms(), started_ms)
+        act = connector.execute if job.call.step is Step.EXECUTE else connector.compensate
+        try:
+            async with asyncio.timeout(job.call.timeout_ms / 1000 + _TIMEOUT_SLACK_S):
+                result: CallResult = await act(_call_of(job))
+        except CallRefusedError as refused:
+            return Released(attempt=job.attempt, nonce=job.nonce, reason=refused.reason)
+        except (EnactError, TimeoutError) as error:
+            return fact_of_error(job.call, job.attempt, job.nonce, error, self._clock.wall_ms(), started_ms, is_owned=job.is_owned())
+        return fact_of_result(job.attempt, job.nonce, result, self._clock.wall_ms(), started_ms, is_owned=job.is_owned())
+
+    async def _look_up(self, job: Job) -> EventData:
+        connector = self._connectors.get(job.call.connector)
+        found: CallResult | None | Exception
+        try:
+            if connector is None:
+                raise PermanentError(f"No connector named {job.call.connector} is installed here.")
+            async with asyncio.timeout(_LOOK_UP_TIMEOUT_S):
+                found = await connector.look_up(_call_of(job))
+        except (EnactError, TimeoutError) as error:
+            found = error
+        return fact_of_look_up(job.call, job.attempt, job.nonce, found, job.look_ups, job.settled_ms, self._clock.wall_ms())
+
+    def _append(self, nonce: str, record: OutRecord) -> None:
+        def reported(error: EnactError | None, partition: int, offset: int) -> None:
+            del partition, offset
+            if error is None:
+                self._on_done(nonce)
+                hit(Failpoint.AFTER_FACT)
+                return
+            self._log.warning("fact_append_failed", error, event_id=nonce)
+            self._loop.call_soon_threadsafe(self._loop.call_later, _REAPPEND_AFTER_S, self._append, nonce, record)
+
+        try:
+            self._writer.send(record, reported)
+        except EnactError as error:
+            reported(error, -1, -1)
+
+
+def _result_word(data: EventData) -> str:
+    return data.effect.value.lower() if isinstance(data, Fact) else "released"
+
+
+def _call_of(job: Job) -> Call:
+    call = job.call
+    return Call(
+        tool_name=call.tool_name,
+        tenant_id=call.tenant_id,
+        account_id=call.account_id,
+        action_intent_id=call.action_intent_id,
+        step=call.step,
+        attempt=job.attempt,
+        nonce=job.nonce,
+        idempotency_key=call.idempotency_key,
+        arguments=parse_json(call.arguments),
+        timeout_ms=call.timeout_ms,
+        traceparent=next((value.decode("ascii", "replace") for name, value in job.headers if name == "traceparent"), None),
+        last_look=job.last_look,
+    )

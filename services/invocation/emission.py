@@ -1,0 +1,222 @@
+"""What follows from one event of the execution log: a function of (state before, event, state after).
+
+Every id is made from the event's own id, so reading an event twice emits the same bytes.
+"""
+
+from dataclasses import dataclass
+
+from enact.error_catalogue import row_of
+from enact.errors import ErrorCode
+from enact.execution import redrive_refusal, verdict
+from enact.execution_state import RANK, Attempt, AttemptState, Execution, StepState
+from enact.ids import entry_id
+from enact.intent_records import passed_on
+from enact.kafka.stage import DeadLetter, Effect
+from enact.kafka.transport import InRecord, OutRecord
+from enact.lifecycle import TERMINAL
+from enact.records import (
+    CancelRequested,
+    Claimed,
+    ExecutionEvent,
+    Fact,
+    FactSource,
+    LedgerEntry,
+    LedgerType,
+    Original,
+    Parked,
+    RedriveRequested,
+    Refused,
+    Released,
+    ReturnedIntent,
+    SourcePosition,
+    Status,
+    Step,
+    ToolCall,
+)
+from enact.records.codec import encode
+from services.invocation.verdicts import step_verdict, subject_of, tool_result
+
+_SHOWN = TERMINAL | {Status.IN_DOUBT, Status.HELD}
+_NOTHING = StepState()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationTopics:
+    """Full names of the topics invocation writes."""
+
+    executions: str
+    tool_results: str
+    ledger: str
+    returned: str
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """Effects in order, and the encoded ToolResult among them if the public state changed."""
+
+    effects: list[Effect]
+    result: bytes | None
+
+
+def emission(
+    before: Execution | None, after: Execution, event: ExecutionEvent, record: InRecord, topics: InvocationTopics
+) -> Emission:
+    """Ledger entries, the ToolResult, the dead letter and the returned intent that follow from `event`."""
+    was = before.step(event.step) if before else _NOTHING
+    now = after.step(event.step)
+    if before is not None and event.event_id in before.event_ids:
+        return Emission([], None)
+    subject = subject_of(after, event.step, event)
+    scribe = _Scribe(after, event, record, subject, topics)
+    scribe.write_event(was, now)
+    effects: list[Effect] = list(scribe.written)
+    encoded = None
+    if _is_shown(was, now):
+        encoded = encode(tool_result(after, event, record, subject))
+        effects.append(_out(topics.tool_results, record, subject.action_intent_id, encoded))
+        if (letter := _dead_letter(was, now, subject)) is not None:
+            effects.append(letter)
+    if isinstance(event.data, RedriveRequested) and now.generation.number > was.generation.number and event.step is Step.EXECUTE:
+        returned = ReturnedIntent(
+            tenant_id=after.tenant_id, action_intent_id=after.action_intent_id, generation=now.generation.number, cause="REDRIVE"
+        )
+        effects.append(_out(topics.returned, record, after.action_intent_id, encode(returned)))
+    return Emission(effects, encoded)
+
+
+def _is_shown(was: StepState, now: StepState) -> bool:
+    """True if people must be told: another public state than before, and one that is worth a word."""
+    public = step_verdict(now)
+    return public.status in _SHOWN and public != step_verdict(was)
+
+
+def _dead_letter(was: StepState, now: StepState, subject: ToolCall) -> DeadLetter | None:
+    """A failure that a person could mend, unless the stage that refused has kept it already."""
+    public = step_verdict(now)
+    if public.status is not Status.FAILED or public.error is None or verdict(was).status is Status.FAILED:
+        return None
+    if not row_of(public.error.code).has_dead_letter or subject.refusal is not None:
+        return None
+    original = Original(key=subject.action_intent_id.encode(), value=encode(subject))
+    return DeadLetter(
+        code=ErrorCode(public.error.code) if public.error.code in ErrorCode.__members__ else ErrorCode.TOOL_REJECTED,
+        message=public.error.message,
+        generation=now.generation.number,
+        original=original,
+        exception_class="ToolFailure",
+    )
+
+
+class _Scribe:
+    """Writes the ledger entries of one event."""
+
+    def __init__(self, after: Execution, event: ExecutionEvent, record: InRecord, subject: ToolCall, topics: InvocationTopics) -> None:
+        self._after, self._event, self._record, self._subject, self._topics = after, event, record, subject, topics
+        self.written: list[OutRecord] = []
+
+    def write_event(self, was: StepState, now: StepState) -> None:
+        """The entries of this event, in the order in which things happened."""
+        match self._event.data:
+            case Claimed() as claim if (attempt := now.by_nonce(claim.nonce)) is not None and was.by_nonce(claim.nonce) is None:
+                self._claimed(was, attempt)
+            case Released() as released if _rose(was, now, released.nonce):
+                self._write(LedgerType.ATTEMPT_CONCLUDED, _open_status(now), attempt=released.attempt, effect="RELEASED", reason=released.reason)
+            case Fact() as fact:
+                self._fact(was, now, fact)
+            case Parked() as parked if verdict(now).status is Status.HELD and verdict(was).status is not Status.HELD:
+                self._write(LedgerType.EXECUTION_HELD, Status.HELD, reason=parked.reason, detail=parked.detail)
+            case Refused() as refused if self._subject.refusal is None and now.generation.bar is not was.generation.bar:
+                self._write(LedgerType.INTENT_REFUSED, None, code=refused.code)
+            case CancelRequested() as cancel:
+                self._cancel(was, now, cancel)
+            case RedriveRequested() as redrive:
+                self._redrive(was, now, redrive)
+            case _:
+                pass
+        if verdict(now).status is Status.IN_DOUBT and verdict(was).status is not Status.IN_DOUBT:
+            self._write(LedgerType.DOUBT_RAISED, Status.IN_DOUBT)
+
+    def _claimed(self, was: StepState, attempt: Attempt) -> None:
+        if verdict(was).status is Status.HELD:
+            self._write(LedgerType.EXECUTION_RELEASED, Status.PENDING)
+        self._write(
+            LedgerType.ATTEMPT_CLAIMED,
+            Status.EXECUTING,
+            attempt=attempt.number,
+            nonce=attempt.nonce,
+            request_digest=attempt.digest,
+            lease_ms=str(attempt.lease_ms),
+            owner=attempt.owner.incarnation_id,
+        )
+
+    def _fact(self, was: StepState, now: StepState, fact: Fact) -> None:
+        status, before = verdict(now).status, verdict(was).status
+        is_human = fact.source is FactSource.HUMAN
+        if is_human and now is was:
+            self._write(LedgerType.RESOLVE_REFUSED, None, attempt=fact.attempt, command_id=fact.command_id, reason=fact.reason)
+            return
+        if not is_human and (_rose(was, now, fact.nonce) or now.evidence != was.evidence):
+            error = fact.error.code if fact.error else None
+            open_status = Status.PENDING if status is Status.PENDING else None
+            self._write(LedgerType.ATTEMPT_CONCLUDED, open_status, attempt=fact.attempt, effect=fact.effect, by=fact.source, code=error)
+        if before is Status.IN_DOUBT and status is not Status.IN_DOUBT or is_human:
+            self._write(LedgerType.DOUBT_RESOLVED, None, attempt=fact.attempt, effect=fact.effect, by=fact.source,
+                        command_id=fact.command_id, reason=fact.reason)  # fmt: skip
+        if status is Status.RETRYING and (before is not Status.RETRYING or fact.not_before_ms):
+            due_ms = str(now.generation.due_ms) if now.generation.due_ms else None
+            self._write(LedgerType.RETRY_SCHEDULED, Status.RETRYING, attempt=fact.attempt, not_before_ms=due_ms)
+
+    def _cancel(self, was: StepState, now: StepState, cancel: CancelRequested) -> None:
+        status, after = verdict(was).status, verdict(now).status
+        if status is Status.IN_DOUBT or status in TERMINAL:
+            self._write(LedgerType.CANCEL_REFUSED, None, command_id=cancel.command_id, result=status, reason=cancel.reason)
+        else:
+            result = "CANCELLED" if after is Status.CANCELLED else "NO_LATER_CALL"
+            self._write(LedgerType.CANCEL_ACCEPTED, None, command_id=cancel.command_id, result=result, reason=cancel.reason)
+
+    def _redrive(self, was: StepState, now: StepState, redrive: RedriveRequested) -> None:
+        if now.generation.number > was.generation.number:
+            self._write(LedgerType.REDRIVE_ACCEPTED, Status.PENDING, command_id=redrive.command_id, reason=redrive.reason)
+            return
+        why = redrive_refusal(was, self._event.generation, log_ms=self._record.timestamp_ms)
+        self._write(LedgerType.REDRIVE_REFUSED, None, command_id=redrive.command_id, result=why)
+
+    def _write(self, type_: LedgerType, status: Status | None, *, attempt: int | None = None, **details: str | None) -> None:
+        event, record, subject = self._event, self._record, self._subject
+        entry = LedgerEntry(
+            entry_id=entry_id(
+                subject.tenant_id, subject.action_intent_id, event.generation, type_, step=event.step, attempt=attempt, cause=event.event_id
+            ),
+            tenant_id=subject.tenant_id,
+            account_id=subject.account_id,
+            action_intent_id=subject.action_intent_id,
+            generation=self._after.step(event.step).generation.number,
+            version=int(record.offset),
+            step=event.step,
+            attempt=attempt,
+            type=type_,
+            actor=event.actor,
+            at_ms=record.timestamp_ms,
+            stage="invocation",
+            status=status if event.step is Step.EXECUTE else None,
+            details={"first_ms": str(self._after.first_ms), **{name: str(value) for name, value in details.items() if value is not None}},
+            execution_trace_id=subject.execution_trace_id,
+            source=SourcePosition(topic=record.topic, partition=record.partition, offset=int(record.offset)),
+        )
+        self.written.append(_out(self._topics.ledger, record, subject.action_intent_id, encode(entry)))
+
+
+def _rose(was: StepState, now: StepState, nonce: str) -> bool:
+    before, after = was.by_nonce(nonce), now.by_nonce(nonce)
+    if before is None or after is None:
+        return False
+    return before.state is not after.state and RANK[after.state] > RANK[before.state]
+
+
+def _open_status(step: StepState) -> Status | None:
+    status = verdict(step).status
+    return None if status in TERMINAL or status is Status.IN_DOUBT or status is Status.EXECUTING else status
+
+
+def _out(topic: str, record: InRecord, action_intent_id: str, value: bytes) -> OutRecord:
+    return OutRecord(topic, record.partition, action_intent_id.encode(), value, passed_on(record.headers))

@@ -1,0 +1,144 @@
+"""The gate: one list of checks, evaluated before the claim and again at the last look before the first byte.
+
+It is the only way to the wire. A check answers None (nothing against it) or what must happen instead:
+`Wait` leaves everything as it is, `Hold` parks without using an attempt, `End` refuses for good.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from enact.clock import Clock
+from enact.errors import ErrorCode
+from enact.execution_state import AttemptState, Execution
+from enact.next_action import ActionKind, next_action
+from enact.records import ParkReason, Step, SwitchMode, ToolCall
+from enact.switches import SwitchWatch, scopes_of
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not now, and no event about it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Park until the reason passes; still expiring."""
+
+    reason: ParkReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Refuse: the execution cannot go on."""
+
+    code: ErrorCode
+    message: str
+
+
+Answer = Wait | Hold | End
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call that wants to happen. `nonce` is set at the last look, when its claim has been read back."""
+
+    call: ToolCall
+    execution: Execution | None
+    is_owned: bool
+    now_ms: int
+    nonce: str | None = None
+    lease_left_ms: int | None = None
+
+
+Check = Callable[[Request], Answer | None]
+
+
+class Gate:
+    """Evaluates the checks in order; the first answer counts."""
+
+    def __init__(self, switches: SwitchWatch, clock: Clock, *, is_enabled: bool, further: tuple[Check, ...] = ()) -> None:
+        self._switches, self._clock, self._is_enabled = switches, clock, is_enabled
+        self._checks: tuple[Check, ...] = (
+            self._owned,
+            self._permitted,
+            self._not_expired,
+            self._enabled,
+            self._switches_open,
+            self._switches_fresh,
+            *further,
+            self._lease_covers,
+        )
+
+    def ask(self, call: ToolCall, execution: Execution | None, *, is_owned: bool, nonce: str | None = None,
+            lease_left_ms: int | None = None) -> Answer | None:  # fmt: skip
+        """None if the call may go on. Synchronous, no I/O; any thread."""
+        request = Request(
+            call=call, execution=execution, is_owned=is_owned, now_ms=self._clock.wall_ms(), nonce=nonce, lease_left_ms=lease_left_ms
+        )
+        for check in self._checks:
+            if (answer := check(request)) is not None:
+                return answer
+        return None
+
+    @property
+    def is_fresh(self) -> bool:
+        """False while nothing may start because the switches cannot be trusted."""
+        return self._switches.is_fresh
+
+    def is_held(self, tenant_id: str, action_type: str, connector: str) -> bool:
+        """True while a switch stops this kind of call."""
+        return self._switches.view.stopped_by(scopes_of(tenant_id, action_type, connector)) is not None or not self._is_enabled
+
+    @staticmethod
+    def _owned(request: Request) -> Answer | None:
+        return None if request.is_owned else Wait("the partition is not ours")
+
+    @staticmethod
+    def _permitted(request: Request) -> Answer | None:
+        """Before the claim: the fold asks for one. At the last look: our claim is open and nothing was folded against it."""
+        execution, step = request.execution, request.call.step
+        if request.nonce is None:
+            if execution is None or not execution.step(step).is_begun:
+                return None if step is Step.EXECUTE else Wait("the action is not folded")
+            action = next_action(execution, step)
+            return None if action is not None and action.kind is ActionKind.CLAIM else Wait("the fold asks for no claim")
+        if execution is None:
+            return Wait("the execution is not in memory")
+        state = execution.step(step)
+        attempt = state.by_nonce(request.nonce)
+        if attempt is None or attempt.state is not AttemptState.OPEN:
+            return Wait("the claim is not open")
+        if state.generation.bar is not None or state.generation.ending is not None or state.generation.number != attempt.generation:
+            return Wait("a stop was folded since")
+        return Wait("something was applied since") if state.has(AttemptState.APPLIED) or state.has(AttemptState.PARTIAL) else None
+
+    @staticmethod
+    def _not_expired(request: Request) -> Answer | None:
+        """Inclusive: at its deadline it is expired. The index appends EXPIRED; nothing is called meanwhile."""
+        return Wait("expired") if request.now_ms >= request.call.expires_at_epoch * 1000 else None
+
+    def _enabled(self, request: Request) -> Answer | None:
+        del request
+        return None if self._is_enabled else Hold(ParkReason.SWITCH, "ENACT_EXECUTION_ENABLED")
+
+    def _switches_open(self, request: Request) -> Answer | None:
+        call = request.call
+        engaged = self._switches.view.stopped_by(scopes_of(call.tenant_id, call.action_type, call.connector))
+        if engaged is None:
+            return None
+        if engaged.mode is SwitchMode.REJECT:
+            return End(ErrorCode.KILL_SWITCH_ENABLED, f"The switch {engaged.scope} rejects: it was engaged by {engaged.actor}.")
+        return Hold(ParkReason.SWITCH, f"{engaged.scope}:{engaged.engagement_id}")
+
+    def _switches_fresh(self, request: Request) -> Answer | None:
+        del request
+        return None if self._switches.is_fresh else Wait("the switches cannot be read fresh")
+
+    @staticmethod
+    def _lease_covers(request: Request) -> Answer | None:
+        if request.lease_left_ms is None or request.lease_left_ms >= request.call.timeout_ms:
+            return None
+        return Wait("the lease does not cover the timeout")
