@@ -1,0 +1,69 @@
+"""Which connectors there are: named here one by one, built from settings, nothing found by itself."""
+
+from collections.abc import Iterable
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from connectors.contract import Connector, Tool
+from connectors.credentials import CredentialStore
+from connectors.crm.connector import CrmConnector
+from connectors.crm.tools import TOOLS as CRM_TOOLS
+from connectors.http import HttpClient
+from connectors.internal.connector import InternalConnector, Publish
+from connectors.internal.tools import TOOLS as INTERNAL_TOOLS
+from connectors.outbound_policy import OutboundPolicy
+from connectors.sandbox.connector import TOOLS as SANDBOX_TOOLS
+from connectors.sandbox.connector import SandboxConnector
+from enact.clock import Clock
+
+
+class Connectors(dict[str, Connector]):
+    """Connector name to connector, and the HTTP client they share."""
+
+    def __init__(self, connectors: Iterable[Connector], http: HttpClient) -> None:
+        super().__init__((connector.name, connector) for connector in connectors)
+        self._http = http
+
+    async def close(self) -> None:
+        """Close every connector and the client; on the event loop that made the calls."""
+        for connector in self.values():
+            await connector.close()
+        await self._http.close()
+
+
+def build_connectors(
+    *,
+    publish: Publish,
+    clock: Clock,
+    credentials_dir: Path | None,
+    outbound_allow: Iterable[str] = (),
+    ca_file: Path | None = None,
+) -> Connectors:
+    """All connectors. The sandbox's is always there: without its registry entry and credentials nothing reaches it.
+
+    Raises: ConfigurationError.
+    """
+    http = HttpClient(OutboundPolicy.from_entries(outbound_allow), ca_file=ca_file)
+    store = CredentialStore(credentials_dir)
+    return Connectors(
+        [InternalConnector(publish), CrmConnector(http, store, clock), SandboxConnector(http, store, clock)],
+        http,
+    )
+
+
+def shipped_tools() -> dict[str, Tool]:
+    """Every tool by name, without building a connector: for applying registry entries."""
+    return {tool.name: tool for tool in (*INTERNAL_TOOLS, *CRM_TOOLS, *SANDBOX_TOOLS)}
+
+
+def argument_schemas() -> dict[str, dict[str, Any]]:
+    """Tool name to arguments schema, as `enact.registry_file.read_entries` takes it."""
+    return {name: tool.arguments_schema for name, tool in shipped_tools().items()}
+
+
+def registry_files(*, with_sandbox: bool) -> tuple[tuple[str, Traversable], ...]:
+    """The registry entries that ship with the connectors: (name for messages, YAML file)."""
+    names = ("internal", "crm", "sandbox") if with_sandbox else ("internal", "crm")
+    return tuple((f"connectors/{name}/registry.yaml", files("connectors") / name / "registry.yaml") for name in names)

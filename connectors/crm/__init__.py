@@ -1,0 +1,1 @@
+"""The CRM: Salesforce over its REST API, one instance for each tenant."""
