@@ -167,9 +167,7 @@ def is_reachable(current: Status, following: Status, *, is_next_generation: bool
 
 
 def _refs_json(refs: tuple[ExternalRef, ...]) -> str:
-    return orjson.dumps(
-        [{"system": r.system, "object_type": r.object_type, "object_id": r.object_id, "object_url": r.object_url} for r in refs]
-    ).decode()
+    return orjson.dumps(refs).decode()
 
 
 def _number(text: str | None) -> int | None:

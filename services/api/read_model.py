@@ -7,6 +7,7 @@ Twice the same entry changes nothing (`entry_id` decides, not the offset).
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from services.api.tables import SCHEMA_VERSION, entries, executions, facts, meta
 
 _Key = tuple[str, str]
 _COLUMNS = tuple(f.name for f in fields(ExecutionRow))
+_read_columns = attrgetter(*_COLUMNS)
 _IDS_PER_SELECT = 500
 _CACHED_EXECUTIONS = 4_000
 
@@ -56,6 +58,25 @@ class _Known:
     is_stored: bool
 
 
+class _Many:
+    """One statement for many rows, compiled once: the driver's own `executemany`, without a step per row in between."""
+
+    def __init__(self, statement: sa.Insert | sa.Update, dialect: sa.Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        self._sql = str(compiled)
+        self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
+
+    def run(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
+        """Nothing for no rows."""
+        if not rows:
+            return
+        if self._names:
+            pick = itemgetter(*self._names)
+            connection.exec_driver_sql(self._sql, [pick(row) for row in rows])
+        else:
+            connection.exec_driver_sql(self._sql, list(rows))
+
+
 class ReadModel:
     """Tables behind one SQLAlchemy engine; SQLite unless the URL says otherwise."""
 
@@ -66,6 +87,9 @@ class ReadModel:
         """
         self._engine = engine
         self._cache: OrderedDict[_Key, _Known] = OrderedDict()
+        self._insert_entry = _Many(sa.insert(entries), engine.dialect)
+        self._insert_execution = _Many(sa.insert(executions), engine.dialect)
+        self._update_execution = _Many(_UPDATE_EXECUTION, engine.dialect)
         try:
             self._prepare()
         except sa.exc.DBAPIError as error:
@@ -141,8 +165,7 @@ class ReadModel:
                 touched[key] = known
                 if not fold(known.row, entry):
                     refused.append(key)
-        if new_entries:
-            connection.execute(_INSERT_ENTRY, new_entries)
+        self._insert_entry.run(connection, new_entries)
         self._store(connection, touched.values())
         _store_offsets(connection, next_offsets)
         while len(self._cache) > _CACHED_EXECUTIONS:
@@ -167,25 +190,22 @@ class ReadModel:
                     self._cache[key].row = _row(row)
                     self._cache[key].is_stored = True
 
-    @staticmethod
-    def _store(connection: sa.Connection, touched: Iterable[_Known]) -> None:
+    def _store(self, connection: sa.Connection, touched: Iterable[_Known]) -> None:
         inserts: list[dict[str, Any]] = []
         updates: list[dict[str, Any]] = []
         for known in touched:
             row = known.row
             if row is None:
                 continue
-            values = {name: getattr(row, name) for name in _COLUMNS}
+            values = dict(zip(_COLUMNS, _read_columns(row), strict=True))
             if known.is_stored:
                 values["key_id"], values["key_tenant"] = values.pop("action_intent_id"), values.pop("tenant_id")
                 updates.append(values)
             else:
                 inserts.append(values)
                 known.is_stored = True
-        if inserts:
-            connection.execute(_INSERT_EXECUTION, inserts)
-        if updates:
-            connection.execute(_UPDATE_EXECUTION, updates)
+        self._insert_execution.run(connection, inserts)
+        self._update_execution.run(connection, updates)
 
     # Reading: any thread
 
@@ -263,8 +283,6 @@ def _store_offsets(connection: sa.Connection, next_offsets: Mapping[int, int]) -
     connection.execute(sa.insert(offsets), [{"partition": p, "next_offset": o} for p, o in next_offsets.items()])
 
 
-_INSERT_ENTRY = sa.insert(entries)
-_INSERT_EXECUTION = sa.insert(executions)
 _UPDATE_EXECUTION = (
     sa.update(executions)
     .where(executions.c.action_intent_id == sa.bindparam("key_id"), executions.c.tenant_id == sa.bindparam("key_tenant"))
