@@ -1,0 +1,121 @@
+"""A stage has one name, everywhere: folder, group, dead letters, test folder, and what it calls itself."""
+
+import ast
+from collections.abc import Iterable
+
+import pytest
+
+from tests.architecture.tree import PRODUCT, ROOT, Module, modules, sample, spell
+from topology.stages import STAGE_NAMES, STAGES, dead_letters, group_name, hyphenated
+from topology.topics import TOPICS
+
+HYPHENATOR = "topology/stages.py"
+REQUIRED = {"__init__.py", "__main__.py", "settings.py"}
+
+
+def stage_of(module: Module) -> str | None:
+    return module.path.parts[1] if module.path.parts[0] == "services" and len(module.path.parts) > 2 else None
+
+
+def unknown_stages(given: Iterable[Module]) -> list[str]:
+    folders = {stage for module in given if (stage := stage_of(module)) is not None}
+    return sorted(f"services/{folder} is no stage of topology/stages.py" for folder in folders - set(STAGE_NAMES))
+
+
+def incomplete_stages(given: Iterable[Module]) -> list[str]:
+    """Each stage folder says what it is, has its settings, and starts by `python -m services.<stage>`."""
+    names: dict[str, set[str]] = {}
+    for module in given:
+        stage = stage_of(module)
+        if stage is not None:
+            names.setdefault(stage, set()).add(module.path.name)
+    return [f"services/{stage} lacks {missing}" for stage, present in sorted(names.items()) for missing in sorted(REQUIRED - present)]
+
+
+def other_names(given: Iterable[Module]) -> list[str]:
+    """Classes in a stage's `stage.py` whose `name` is not the folder's."""
+    found = []
+    for module in given:
+        if stage_of(module) is None or module.path.name != "stage.py":
+            continue
+        for node in ast.walk(module.tree):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+            is_name = any(ast.unparse(target) in {"name", "self.name"} for target in targets)
+            value = getattr(node, "value", None)
+            if is_name and isinstance(value, ast.Constant) and value.value != stage_of(module):
+                found.append(f"{module.path} calls itself {value.value!r}")
+    return found
+
+
+def second_hyphenators(given: Iterable[Module]) -> list[str]:
+    """`replace("_", "-")` anywhere but in the one function."""
+    return [
+        f"{module.path}:{node.lineno} hyphenates by itself"
+        for module in given
+        if str(module.path) != HYPHENATOR
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "replace"
+        and [getattr(argument, "value", None) for argument in node.args[:2]] == ["_", "-"]
+    ]
+
+
+def test_every_folder_of_services_is_a_declared_stage() -> None:
+    found = unknown_stages(modules("services"))
+
+    assert not found, spell(found)
+
+
+def test_every_stage_folder_is_complete() -> None:
+    found = incomplete_stages(modules("services"))
+
+    assert not found, spell(found)
+
+
+def test_every_stage_calls_itself_by_its_folder_s_name() -> None:
+    found = other_names(modules("services"))
+
+    assert not found, spell(found)
+
+
+def test_every_stage_folder_has_a_test_folder_of_the_same_name() -> None:
+    built = {stage for module in modules("services") if (stage := stage_of(module)) is not None}
+
+    missing = [stage for stage in sorted(built) if not (ROOT / "tests/unit/services" / stage).is_dir()]
+    assert not missing
+
+
+def test_group_dead_letters_and_topics_come_from_the_same_word() -> None:
+    for stage in STAGES.values():
+        assert group_name(stage.name) == f"enact.{hyphenated(stage.name)}"
+        assert (dead_letters(stage.name) in TOPICS) is stage.has_dead_letters
+        assert dead_letters(stage.name) == f"{hyphenated(stage.name)}.dlq"
+
+
+def test_one_function_hyphenates() -> None:
+    found = second_hyphenators(modules(*PRODUCT))
+
+    assert not found, spell(found)
+
+
+def test_a_foreign_or_half_built_stage_is_caught() -> None:
+    given = [sample("services/__init__.py", ""), sample("services/mapper/stage.py", ""), sample("services/api/__init__.py", "")]
+
+    assert unknown_stages(given) == ["services/mapper is no stage of topology/stages.py"]
+    assert "services/api lacks __main__.py" in incomplete_stages(given)
+
+
+@pytest.mark.parametrize(
+    "text", ["class S:\n    name = 'mapping'", "class S:\n    name: str = 'x'", "class S:\n    def f(self): self.name = 'y'"]
+)
+def test_a_stage_with_a_second_name_is_caught(text: str) -> None:
+    assert other_names([sample("services/tool_mapping/stage.py", text)])
+    assert not other_names([sample("services/tool_mapping/stage.py", "class S:\n    name = 'tool_mapping'")])
+
+
+def test_a_second_hyphenator_is_caught() -> None:
+    text = "group = stage.replace('_', '-')"
+
+    assert second_hyphenators([sample("cli/up.py", text)])
+    assert not second_hyphenators([sample(HYPHENATOR, text)])
