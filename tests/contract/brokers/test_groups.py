@@ -36,9 +36,7 @@ def test_the_listener_says_where_to_start(writer: Writer, join: Join, topic: str
     assert read_until(reader, at_end(TopicPartition(topic, 0))).values() == [b"2"]
 
 
-def test_the_next_life_of_a_group_goes_on_where_it_committed(
-    factory: BrokerFactory, writer: Writer, join: Join, topic: str
-) -> None:
+def test_the_next_life_of_a_group_goes_on_where_it_committed(factory: BrokerFactory, writer: Writer, join: Join, topic: str) -> None:
     partition = TopicPartition(topic, 0)
     append(writer, topic, [b"0", b"1", b"2", b"3"])
     first = join(f"g-{topic}")
@@ -71,9 +69,7 @@ def test_an_asynchronous_commit_shows_in_what_we_committed_once_it_is_done(
     assert factory.committed_offsets(f"g-{topic}") == {partition: 2}
 
 
-def test_a_commit_for_a_partition_that_is_not_owned_changes_nothing(
-    factory: BrokerFactory, writer: Writer, join: Join, topic: str
-) -> None:
+def test_a_commit_for_a_partition_that_is_not_owned_changes_nothing(factory: BrokerFactory, writer: Writer, join: Join, topic: str) -> None:
     foreign = f"{topic}-foreign"
     factory.create_topic(foreign, 1)
     listener = Listening()

@@ -103,9 +103,7 @@ def test_a_record_sent_with_a_callback_fails_there_and_not_in_flush(writer: Writ
     assert [(type(error), offset) for error, offset in reports] == [(RecordTooLargeError, -1)]
 
 
-def test_the_end_of_a_partition_is_reported_with_its_offset_also_when_it_is_empty(
-    writer: Writer, log_reader: Reader, topic: str
-) -> None:
+def test_the_end_of_a_partition_is_reported_with_its_offset_also_when_it_is_empty(writer: Writer, log_reader: Reader, topic: str) -> None:
     append(writer, topic, [b"1", b"2", None], 1)
 
     log_reader.assign({TopicPartition(topic, 0): NextOffset(0), TopicPartition(topic, 1): NextOffset(0)})
