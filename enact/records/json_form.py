@@ -49,7 +49,7 @@ def json_reader(shape: RecordOf) -> Convert:
         values = {}
         for field, read in plain:
             if field.name in members:
-                values[field.name] = _read_at(field.name, read, members[field.name])
+                values[field.name] = _at(field.name, read, members[field.name])
             elif field.has_default:
                 values[field.name] = field.default
             else:
@@ -57,7 +57,7 @@ def json_reader(shape: RecordOf) -> Convert:
         if event:
             if "data" not in members:
                 raise _missing("data")
-            values["data"] = _read_at("data", event[values["type"]], members["data"])
+            values["data"] = _at("data", event[values["type"]], members["data"])
         return cls(**values)
 
     return read_record
@@ -69,14 +69,14 @@ def json_writer(shape: RecordOf) -> Convert:
     fields = tuple((field.name, _out(field.shape)) for field in shape.fields)
 
     def write_record(record: Any) -> dict[str, Any]:
-        return {name: write(getattr(record, name)) for name, write in fields}
+        return {name: _at(name, write, getattr(record, name)) for name, write in fields}
 
     return write_record
 
 
-def _read_at(name: str, read: Convert, value: Any) -> Any:
+def _at(name: str, convert: Convert, value: Any) -> Any:
     try:
-        return read(value)
+        return convert(value)
     except FlawError as flaw:
         raise flaw.within(f".{name}") from None
 
@@ -211,7 +211,7 @@ def _list_in(read: Convert) -> Convert:
 
 
 def _map_in(value: Any) -> dict[str, str]:
-    return {_text_in(name): _read_at(name, _text_in, text) for name, text in _object(value).items()}
+    return {_text_in(name): _at(name, _text_in, text) for name, text in _object(value).items()}
 
 
 def _parameters_in(value: Any) -> str:
