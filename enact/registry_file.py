@@ -56,6 +56,8 @@ def read_entries(text: str, *, file: str, argument_schemas: SchemaOf) -> list[Ac
 
 
 def _seconds(value: object) -> object:
+    if isinstance(value, str):  # a quoted timestamp
+        value = dt.datetime.fromisoformat(value)
     if isinstance(value, dt.datetime):
         return int((value if value.tzinfo else value.replace(tzinfo=dt.UTC)).timestamp())
     if isinstance(value, dt.date):

@@ -17,7 +17,7 @@ from enact.ids import key_of
 from enact.kafka.transport import InRecord, OutRecord, Writer
 from enact.log import get_logger
 from enact.records import Probe, Switch, SwitchMode, SwitchState
-from enact.records.codec import decode_one_of, encode
+from enact.records.codec import decode_switch_record, encode
 
 FRESH_FOR_S = 2.0
 PROBE_EVERY_S = 0.5
@@ -93,7 +93,7 @@ class SwitchWatch:
         if record.value is None:
             return
         try:
-            decoded = decode_one_of((Switch, Probe), record.value)
+            decoded = decode_switch_record(record.value)
         except EnactError as error:
             self._log.error("switch_unreadable", error, offset=record.offset)
             return

@@ -64,10 +64,13 @@ class RecordSchemas:
     known: Mapping[bytes, Schema]
 
 
-@cache
 def schemas_of(cls: type) -> RecordSchemas:
     """All forms of a top-level record class. Raises: KeyError if the class has no schema of its own."""
-    name = SCHEMA_NAMES[cls]
+    return _loaded(SCHEMA_NAMES[cls])
+
+
+@cache
+def _loaded(name: str) -> RecordSchemas:
     root = files("schemas") / "avro"
     current = schema_from(json.loads((root / f"{name}.avsc").read_text("utf-8")))
     published = [schema_from(json.loads(path.read_text("utf-8"))) for path in _published(root / "history" / name)]

@@ -6,14 +6,13 @@ memory stays as small as the window.
 """
 
 import threading
-import uuid
 
 
 class NonceMemory:
     """Issues nonces and lets each start once. Any thread."""
 
-    def __init__(self) -> None:
-        self.incarnation_id = uuid.uuid4().hex
+    def __init__(self, incarnation_id: str) -> None:
+        self.incarnation_id = incarnation_id
         self._issued = 0
         self._waiting: dict[str, int] = {}
         self._lock = threading.Lock()

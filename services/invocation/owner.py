@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from enact.clock import Clock
-from enact.errors import CallRefusedError, EnactError, ErrorCode
+from enact.errors import CallRefusedError, EnactError, ErrorCode, StateLostError
 from enact.error_catalogue import error_info
 from enact.execution import FOLD_VERSION
 from enact.execution_state import Attempt, Execution
 from enact.failpoints import Failpoint, hit
 from enact.kafka.due_index import DueEntry
+from enact.kafka.stage import StateView
 from enact.kafka.state import PartitionState
 from enact.kafka.transport import Headers, NextOffset, OutRecord, TopicPartition, Writer
 from enact.log import get_logger
@@ -42,8 +43,10 @@ class PartitionMemories:
         self.by_partition: dict[int, PartitionMemory] = {}
         self._states: dict[int, PartitionState] = {}
 
-    def of(self, state: PartitionState) -> PartitionMemory:
-        """The memory that belongs to this state."""
+    def of(self, state: StateView) -> PartitionMemory:
+        """The memory that belongs to this state. Raises: StateLostError if it is not a partition's own state."""
+        if not isinstance(state, PartitionState):
+            raise StateLostError("Invocation folds only into a partition's own state on disk.")
         if self._states.get(state.partition) is not state:
             self._states[state.partition] = state
             memory = PartitionMemory(state.partition, ExecutionStore(state, self._window.holds), fold_version=fold_version_of(state))

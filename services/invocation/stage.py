@@ -14,8 +14,7 @@ from enact.canonical import sha256_hex
 from enact.ids import key_of
 from enact.intent_records import passed_on
 from enact.kafka.partitioner import partition_of
-from enact.kafka.stage import DeadLetter, Effect
-from enact.kafka.state import PartitionState
+from enact.kafka.stage import DeadLetter, Effect, StateView
 from enact.kafka.transport import InRecord, OutRecord, TopicPartition
 from enact.records import Claimed, ExecutionEvent, FoldVersionSet, Parked, ParkReason, Refused, ToolCall
 from enact.records.codec import decode
@@ -54,7 +53,7 @@ class InvocationStage:
         topics: InvocationTopics,
         partition_count: int,
         events: EventWriter,
-        memory_of: Callable[[PartitionState], PartitionMemory],
+        memory_of: Callable[[StateView], PartitionMemory],
         horizon_ms: int = HORIZON_MS,
     ) -> None:
         self.inputs = (tool_calls,)
@@ -65,7 +64,7 @@ class InvocationStage:
         self.unsuccessful: list[str] = []
         self.seen_claims: list[Attempt] = []
 
-    def decide(self, record: InRecord, state: PartitionState | None) -> Sequence[Effect]:
+    def decide(self, record: InRecord, state: StateView | None) -> Sequence[Effect]:
         """An input either enters as due now, asks the log for its refusal, or repeats what is known."""
         if state is None:
             raise StateLostError("The execution log of this partition is not folded here.")
@@ -96,7 +95,7 @@ class InvocationStage:
         memory.pending[(key, call.step)] = PendingCall(call, headers)
         return []
 
-    def fold(self, record: InRecord, state: PartitionState) -> Sequence[Effect]:
+    def fold(self, record: InRecord, state: StateView) -> Sequence[Effect]:
         """Fold one event; what it means for people follows from the states before and after."""
         if record.value is None:
             raise StateLostError("The execution log holds a tombstone; it is never compacted and never deleted by key.")
@@ -161,7 +160,7 @@ class InvocationStage:
             )
 
 
-def fold_version_of(state: PartitionState) -> int:
+def fold_version_of(state: StateView) -> int:
     """The fold version in force in this partition; 0 = none was ever set."""
     return int.from_bytes(state.get(_FOLD_VERSION) or b"", "big")
 

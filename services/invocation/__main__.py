@@ -1,0 +1,119 @@
+"""Runs invocation: `python -m services.invocation`."""
+
+import sys
+import threading
+
+from connectors.catalogue import build_connectors
+from enact.ids import parts_of
+from enact.kafka.client import KafkaWriter
+from enact.kafka.global_table import GlobalTable
+from enact.kafka.log_reader import LogReader
+from enact.kafka.partitioner import partition_of
+from enact.kafka.stage_loop import StageLoop
+from enact.kafka.wiring import instance_directory, stage_loop
+from enact.registry_table import RegistryTable
+from enact.stage_process import ProcessContext, run_stage
+from enact.switches import SwitchWatch
+from services.invocation.caller import Caller
+from services.invocation.emission import InvocationTopics
+from services.invocation.events import EventWriter
+from services.invocation.gate import Gate
+from services.invocation.metering import CallMetrics
+from services.invocation.nonces import NonceMemory
+from services.invocation.owner import Owner, OwnerParts, PartitionMemories
+from services.invocation.publishing import publish_to
+from services.invocation.request_check import RequestCheck
+from services.invocation.settings import InvocationSettings
+from services.invocation.stage import InvocationStage
+from services.invocation.window import Window
+from topology.stages import dead_letters, group_name
+from topology.topics import topic_name
+
+CONNECTORS = ("internal", "crm", "sandbox")
+
+
+class Invocation:
+    """The wired stage with everything that runs beside its loop."""
+
+    def __init__(self, context: ProcessContext[InvocationSettings]) -> None:
+        settings, kafka, prefix = context.settings, context.settings.kafka, context.settings.topic_prefix
+
+        def topic(short: str) -> str:
+            return topic_name(short, prefix)
+
+        instance = instance_directory(context)
+        writer = KafkaWriter(kafka)
+        partition_count = writer.partition_count(topic("executions"))
+        object_partitions = writer.partition_count(topic("internal-objects"))
+        switches_topic = topic("switches")
+        self.registry = RegistryTable(topic("registry"), lambda: LogReader(kafka))
+        self.switches = SwitchWatch(
+            topic=switches_topic, slot=f"invocation.{instance.number}", writer=writer, clock=context.clock
+        )
+        self.switch_table = GlobalTable(switches_topic, lambda: LogReader(kafka), on_record=self.switches.on_record)
+        connectors = build_connectors(
+            publish=publish_to(topic("internal-objects"), writer, lambda key: partition_of(parts_of(key)[-1], object_partitions)),
+            clock=context.clock,
+            credentials_dir=settings.credentials_dir,
+            outbound_allow=settings.outbound.allow,
+            ca_file=settings.ca_file,
+        )
+        window = Window(settings.window)
+        memories = PartitionMemories(window)
+        nonces = NonceMemory(instance.owner.incarnation_id)
+        events = EventWriter(topic("executions"), context.clock, instance.owner)
+        stage = InvocationStage(
+            tool_calls=topic("tool-calls"),
+            topics=InvocationTopics(
+                executions=topic("executions"),
+                tool_results=topic("tool-results"),
+                ledger=topic("ledger"),
+                returned=topic("intents.returned"),
+            ),
+            partition_count=partition_count,
+            events=events,
+            memory_of=memories.of,
+        )
+        self.caller = Caller(connectors, writer, context.clock, CallMetrics(context.metrics), window.give_back)
+        owner = Owner(
+            OwnerParts(
+                stage=stage,
+                memories=memories,
+                events=events,
+                nonces=nonces,
+                window=window,
+                gate=Gate(self.switches, context.clock, is_enabled=settings.execution_enabled),
+                caller=self.caller,
+                request_check=RequestCheck(self.registry.view),
+                writer=writer,
+                clock=context.clock,
+            )
+        )
+        self._context = context
+        self._loop: StageLoop = stage_loop(
+            context,
+            stage,
+            group=group_name(context.name, prefix),
+            dead_letter_topic=topic_name(dead_letters(context.name), prefix),
+            instance=instance,
+            writer=writer,
+            active=owner,
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Read the tables, prove the switches fresh, run the loop until stopped."""
+        self.registry.start()
+        self.switch_table.start()
+        self.switches.start()
+        self.caller.start()
+        try:
+            self._loop.run(stop)
+        finally:
+            self.switches.stop()
+            self.switch_table.stop()
+            self.registry.stop()
+            self.caller.close()
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("invocation", Invocation, InvocationSettings, connectors=CONNECTORS))
