@@ -52,6 +52,8 @@ class Follower:
         self._next: dict[int, int] = {}
         self._checked_s = float("-inf")
         self.freshness = Freshness(None)
+        self.is_assigned = False
+        self.progress = "the ledger has not been asked yet"
 
     def start(self) -> None:
         """Assign every partition where the model stands; a model of another ledger is cleared.
@@ -69,6 +71,7 @@ class Follower:
             known = {}
         self._next = {tp.partition: max(known.get(tp.partition, 0), begins[tp]) for tp in partitions}
         self._reader.assign({tp: NextOffset(self._next[tp.partition]) for tp in partitions})
+        self.is_assigned = True
 
     def run(self, stop: threading.Event) -> None:
         """Follow until `stop`; broker trouble is logged and waited out."""
@@ -82,6 +85,7 @@ class Follower:
             except EnactError as error:
                 # Assigned anew: after an offset outside the log the reader stays silent until then.
                 is_started = False
+                self.progress = error.message
                 _log.warning("ledger_unreadable", error, topic=self._topic)
                 stop.wait(_PAUSE_AFTER_ERROR_S)
                 continue
@@ -124,5 +128,11 @@ class Follower:
             return
         self._checked_s = now_s
         ends = self._reader.end_offsets([TopicPartition(self._topic, p) for p in self._next])
-        if all(self._next[tp.partition] >= end for tp, end in ends.items()):
+        left = sum(max(0, end - self._next[tp.partition]) for tp, end in ends.items())
+        self.progress = f"{left} ledger entries are still to be read"
+        if left == 0:
             self.freshness = Freshness(now_s)
+
+    def close(self) -> None:
+        """End the reader; only after `run` has returned."""
+        self._reader.close()

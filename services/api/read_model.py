@@ -248,9 +248,9 @@ class ReadModel:
         self._engine.dispose()
 
 
-def sqlite_url(data_dir: Path) -> str:
-    """Where the read model lies by default."""
-    return str(sa.URL.create("sqlite", database=str(data_dir / "api" / "read-model.sqlite")))
+def sqlite_url(folder: Path) -> str:
+    """The read model as a SQLite file in a folder."""
+    return str(sa.URL.create("sqlite", database=str(folder / "read-model.sqlite")))
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:

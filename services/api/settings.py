@@ -3,23 +3,18 @@
 from pydantic import Field
 
 from enact.settings import KernelSettings, Profile
-from services.api.read_model import sqlite_url
 
 
 class Settings(KernelSettings):
     """`ENACT_API__PORT` and the rest of the kernel's settings apply too."""
 
     read_model_url: str | None = Field(
-        default=None, description="SQLAlchemy URL of the read model; none = the SQLite file api/read-model.sqlite in the data folder"
+        default=None,
+        description="SQLAlchemy URL of the read model, for this process alone; none = the SQLite file api/read-model.sqlite in the data folder",
     )
     cors_origin: str | None = Field(
         default=None, description="origin that browsers may call the api from; none = any in development, no one in production"
     )
-
-    @property
-    def database_url(self) -> str:
-        """Where the read model lies."""
-        return self.read_model_url or sqlite_url(self.data_dir)
 
     @property
     def allowed_origin(self) -> str | None:

@@ -167,8 +167,7 @@ def test_a_model_of_another_version_is_dropped_and_built_again(tmp_path: Path, m
 
 
 def test_a_damaged_file_is_explained(tmp_path: Path) -> None:
-    file = tmp_path / "api" / "read-model.sqlite"
-    file.parent.mkdir()
+    file = tmp_path / "read-model.sqlite"
     file.write_bytes(b"this is no database" * 100)
 
     with pytest.raises(ConfigurationError, match="may be deleted"):

@@ -1,0 +1,60 @@
+"""Start the api: settings → read model, follower, server → run."""
+
+import sys
+from pathlib import Path
+
+from enact.broker.file_lock import FileLock
+from enact.errors import ConfigurationError
+from enact.kafka.client import LogReader
+from enact.metrics import Result
+from enact.stage_process import ProcessContext, run_stage
+from services.api.follower import Follower
+from services.api.read_model import Applied, ReadModel, sqlite_url
+from services.api.server import ApiServer
+from services.api.settings import Settings
+from topology.topics import topic_name
+
+_MAX_INSTANCES = 16
+
+
+def build(context: ProcessContext[Settings]) -> ApiServer:
+    """Wire the api. Raises: ConfigurationError."""
+    settings = context.settings
+    lock = free_folder(settings.data_dir)
+    ledger = topic_name("ledger", settings.topic_prefix)
+    model = ReadModel.at(settings.read_model_url or sqlite_url(lock.path.parent))
+
+    def count(applied: Applied, unreadable: int) -> None:
+        context.metrics.took(applied.kept + applied.repeated + unreadable)
+        for result, number in ((Result.OK, applied.kept), (Result.SILENT, applied.repeated), (Result.SKIPPED, unreadable)):
+            context.metrics.records[result].inc(number)
+
+    follower = Follower(topic=ledger, reader=LogReader(settings.kafka), model=model, clock=context.clock, on_applied=count)
+    return ApiServer(
+        model=model,
+        follower=follower,
+        clock=context.clock,
+        health=context.health,
+        port=settings.api.port,
+        allowed_origin=settings.allowed_origin,
+        lock=lock,
+    )
+
+
+def free_folder(data_dir: Path) -> FileLock:
+    """The lock of `api`, or of `api-1`, `api-2`, … when other instances hold the ones before.
+
+    Raises: ConfigurationError if there is none, or if the folder cannot be used.
+    """
+    try:
+        for number in range(_MAX_INSTANCES):
+            lock = FileLock(data_dir / (f"api-{number}" if number else "api") / "lock")
+            if lock.try_acquire():
+                return lock
+    except OSError as error:
+        raise ConfigurationError(f"ENACT_DATA_DIR: {data_dir} cannot be used ({error.strerror}): set another folder.") from error
+    raise ConfigurationError(f"ENACT_DATA_DIR: {_MAX_INSTANCES} instances of the api already use {data_dir}: give this one another folder.")
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("api", build, Settings))

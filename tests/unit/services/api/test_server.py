@@ -1,0 +1,115 @@
+"""The api process: it answers, tells its health, explains a taken port, and ends."""
+
+import json
+import socket
+import threading
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from enact.broker.file_lock import FileLock
+from enact.clock import SystemClock
+from enact.errors import ConfigurationError
+from enact.health import HealthState
+from enact.kafka.local import LocalBroker
+from enact.kafka.transport import OutRecord
+from enact.records.codec import encode
+from enact.settings import Profile
+from services.api.__main__ import free_folder
+from services.api.follower import Follower
+from services.api.read_model import ReadModel, sqlite_url
+from services.api.server import ApiServer
+from services.api.settings import Settings
+from tests.unit.services.api.ledger_entries import ACCOUNT, INTENT, TENANT, clean_success
+
+TOPIC = "enact.ledger.v1"
+
+
+def server_on(tmp_path: Path, broker: LocalBroker, health: HealthState, *, port: int = 0) -> ApiServer:
+    model = ReadModel.at(sqlite_url(tmp_path))
+    clock = SystemClock()
+    return ApiServer(
+        model=model,
+        follower=Follower(topic=TOPIC, reader=broker.log_reader(), model=model, clock=clock),
+        clock=clock,
+        health=health,
+        port=port,
+        allowed_origin="*",
+        lock=FileLock(tmp_path / "lock"),
+    )
+
+
+def test_it_follows_answers_and_ends(tmp_path: Path) -> None:
+    broker = LocalBroker(max_wait_s=0.02)
+    broker.create_topic(TOPIC, 1)
+    for one in clean_success():
+        broker.writer().send(OutRecord(TOPIC, 0, one.action_intent_id.encode(), encode(one)))
+    health = HealthState()
+    server = server_on(tmp_path, broker, health)
+    stop, ready = threading.Event(), threading.Event()
+    real_tell = server._tell_health
+
+    def tell() -> None:
+        real_tell()
+        if not health.missing_to_be_ready():
+            ready.set()
+
+    server._tell_health = tell  # type: ignore[method-assign]
+    thread = threading.Thread(target=server.run, args=(stop,))
+    thread.start()
+
+    is_ready = ready.wait(10)
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{server.port}/executions/{INTENT}/status?account_id={ACCOUNT}", headers={"x-tenant-id": TENANT}
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        body = json.loads(response.read())
+    stop.set()
+    thread.join(10)
+
+    assert is_ready
+    assert body["status"] == "SUCCEEDED"
+    assert not thread.is_alive()
+
+
+def test_a_taken_port_is_explained(tmp_path: Path) -> None:
+    broker = LocalBroker()
+    broker.create_topic(TOPIC, 1)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        with pytest.raises(ConfigurationError, match="ENACT_API__PORT"):
+            server_on(tmp_path, broker, HealthState(), port=port).run(threading.Event())
+
+
+def test_what_ends_the_following_ends_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = LocalBroker()
+    broker.create_topic(TOPIC, 1)
+    server = server_on(tmp_path, broker, HealthState())
+
+    def broken(stop: threading.Event) -> None:
+        raise RuntimeError("disk full")
+
+    monkeypatch.setattr(server._follower, "run", broken)
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        server.run(threading.Event())
+
+
+def test_each_instance_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    first, second = free_folder(tmp_path), free_folder(tmp_path)
+    first.release()
+    third = free_folder(tmp_path)
+
+    assert [lock.path.parent.name for lock in (first, second, third)] == ["api", "api-1", "api"]
+    second.release()
+    third.release()
+
+
+def test_browsers_may_call_from_anywhere_in_development_only() -> None:
+    assert Settings().allowed_origin == "*"
+    assert Settings(profile=Profile.PRODUCTION).allowed_origin is None
+    assert Settings(profile=Profile.PRODUCTION, cors_origin="https://desk.example").allowed_origin == "https://desk.example"
