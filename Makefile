@@ -17,6 +17,7 @@ help: ## This list
 
 .PHONY: setup
 setup: $(VENV)/.installed ## Make .venv from requirements/dev.lock (again only when the lock changes)
+	@:
 
 $(VENV)/.created:
 	@command -v $(PYTHON) >/dev/null || { echo "enact needs Python 3.11, but there is no '$(PYTHON)'. Install it, or name yours: make setup PYTHON=/path/to/python3.11"; exit 1; }
@@ -82,8 +83,9 @@ format: setup ## Format the code and apply ruff's safe fixes
 .PHONY: lock
 lock: $(VENV)/.created ## Compile requirements/*.lock again from requirements/*.in
 	@test -x $(BIN)/pip-compile || $(PIP) install --quiet pip-tools
-	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --output-file=requirements/main.lock requirements/main.in
+	@# The image installs main.lock, everybody else dev.lock: the second is held to the versions of the first.
 	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --output-file=requirements/dev.lock requirements/dev.in
+	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --constraint=requirements/dev.lock --output-file=requirements/main.lock requirements/main.in
 
 .PHONY: clean
 clean: ## Remove caches and build output; keeps .venv and the data in .enact

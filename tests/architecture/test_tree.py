@@ -61,6 +61,11 @@ def requirements(text: str) -> set[str]:
     return {line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("#", "-"))}
 
 
+def pins(text: str) -> set[str]:
+    """`name==version` of every locked package."""
+    return {line.split()[0] for line in text.splitlines() if PINNED.match(line)}
+
+
 def project_name(requirement: str) -> str:
     """`SQLAlchemy>=2` is locked as `sqlalchemy`."""
     return re.split(r"[\[<>=]", requirement.lower())[0].replace("_", "-")
@@ -87,6 +92,13 @@ def test_what_is_locked_is_what_was_asked_for() -> None:
         asked = requirements((ROOT / f"requirements/{name}.in").read_text(encoding="utf-8"))
         missing = [one for one in asked if f"\n{project_name(one)}==" not in lock]
         assert not missing, f"{name}.lock lacks {missing}: run `make lock`"
+
+
+def test_both_locks_hold_the_same_versions() -> None:
+    main, dev = (pins((ROOT / f"requirements/{name}.lock").read_text(encoding="utf-8")) for name in ("main", "dev"))
+
+    assert main
+    assert main <= dev, f"run `make lock`: {sorted(main - dev)}"
 
 
 def test_the_package_asks_for_what_requirements_main_in_asks_for() -> None:
