@@ -113,6 +113,16 @@ def test_bytes_are_base64_text_in_json() -> None:
     assert decode(ReturnedIntent, encode_json(record)) == record
 
 
+@pytest.mark.parametrize("text", ["!!!!", "YQ", "Y Q==", "YQ==\n", "é", "_-8="])
+def test_bytes_that_are_no_base64_text_are_malformed(text: str) -> None:
+    tree = {"generation": 1, "cause": "redrive", "original": {"value": text}}
+
+    error = refusal_of(ReturnedIntent, as_json(tree))
+
+    assert error.code is ErrorCode.MALFORMED_RECORD
+    assert "ReturnedIntent.original.value is no base64 text" in error.message
+
+
 def test_an_intent_as_upstream_writes_it_is_read_with_defaults() -> None:
     assert decode(ApprovedIntent, as_json(an_intent_tree())) == an_intent()
 

@@ -45,10 +45,11 @@ def publish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[type, Any], S
     codec._avro.cache_clear()
 
 
-def written_with(form: Schema, record: Any, **changes: Any) -> bytes:
+def written_with(form: Schema, record: object, **changes: Any) -> bytes:
+    cls: type = type(record)
     out = BytesIO()
     out.write(b"\xc3\x01" + form.fingerprint)
-    schemaless_writer(out, form.parsed, {**tree_writer(shape_of(type(record)))(record), **changes})
+    schemaless_writer(out, form.parsed, {**tree_writer(shape_of(cls))(record), **changes})
     return out.getvalue()
 
 
@@ -117,6 +118,7 @@ def test_an_older_writers_missing_fields_take_their_defaults_every_time(publish:
         assert call == a_call()
         assert call.effect_class.kind is EffectKind.NONE
         assert call.backoff == Backoff()
+        assert type(field_of(schemas_of(ToolCall).current.parsed, "effect_class")["default"]["kind"]) is str
 
 
 def test_every_published_form_of_every_class_can_be_read(publish: Callable[[type, Any], Schema]) -> None:
