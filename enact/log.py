@@ -19,6 +19,9 @@ import orjson
 from enact.errors import EnactError
 
 SPEAKING = ("librdkafka", "asyncio")
+HEALING = ("librdkafka",)
+"""Calls each lost connection an error and mends it; what it cannot mend reaches us as an exception."""
+
 MAX_TEXT_CHARS = 1000
 MAX_STACK_FRAMES = 30
 
@@ -141,6 +144,8 @@ class JsonLines(logging.Formatter):
             line |= {"stage": "library", "action": "library_log", "library": record.name, "source": f"{record.module}:{record.lineno}"}
             if record.name.split(".", 1)[0] in SPEAKING:
                 line["text"] = record.getMessage()[:MAX_TEXT_CHARS]
+            if record.name in HEALING and record.levelno > logging.WARNING:
+                line["level"] = "warning"
         else:
             line |= {"stage": record.name.removeprefix("enact."), "action": record.msg}
             line |= {name: _short(value) for name, value in fields.items() if name in ALLOWED}

@@ -2,6 +2,7 @@
 
 import faulthandler
 import os
+import select
 import sys
 import threading
 import time
@@ -67,7 +68,7 @@ def end_with_supervisor(
 
     def watch() -> None:
         try:
-            while os.read(fd, 64):
+            while _wait_and_read(fd):
                 pass
         except OSError:
             _log.warning("supervisor_pipe_broken")
@@ -79,6 +80,16 @@ def end_with_supervisor(
     thread = threading.Thread(target=watch, name="supervisor-pipe", daemon=True)
     thread.start()
     return thread
+
+
+def _wait_and_read(fd: int) -> bytes:
+    """Block until there is something or the end, whatever a sibling did to the pipe: O_NONBLOCK is shared by all who hold it."""
+    while True:
+        select.select([fd], [], [])
+        try:
+            return os.read(fd, 64)
+        except BlockingIOError:
+            continue
 
 
 def end_after_stop(stop: threading.Event, timeout_s: float, *, end: Callable[[int], None] = _exit) -> threading.Thread:

@@ -12,19 +12,21 @@ from enact.broker.file_lock import FileLock
 from enact.broker.jars import KAFKA_VERSION, Progress, kafka_jars
 from enact.broker.java import SMALL, JavaOptions, StartCache, java_command
 from enact.broker.pid_file import PidFile, end, mark_of
-from enact.broker.ports import LOOPBACK, free_port, is_free, require_free
+from enact.broker.ports import LOOPBACK, free_port, holder_of, is_free, require_free
 from enact.broker.probe import ask, is_warm
 from enact.broker.storage import Storage
 from enact.broker.tied import TiedProcess
 
+DEFAULT_PORT = 9092
+DEFAULT_CONTROLLER_PORT = 9093
 _ADDRESS_IN_USE = "Address already in use"
 
 
 class EmbeddedBroker:
     """A broker on a data folder. Not for production: one node, one copy, no authentication, loopback only.
 
-    `port` and `controller_port`: None takes the last run's ports if they are free and any free ones otherwise;
-    0 takes any free one; a number is used or refused. The kernel ends the broker when this process ends
+    `port` and `controller_port`: None takes the last run's ports, in a new folder 9092 and 9093, and any free ones (it
+    says so) where they are taken; 0 takes any free one; a number is used or refused. The kernel ends the broker when this process ends
     (`tests/integration/broker/test_embedded.py`). After the broker was killed from outside, `start` again.
     Not thread-safe: one owner calls it.
     """
@@ -211,17 +213,21 @@ class EmbeddedBroker:
             for port in self._ports:
                 require_free(port, what="the broker that is starting again", setting="ENACT_BROKER__PORT")
             return self._ports
-        last = self.storage.ports()
+        preferred = self.storage.ports() or (DEFAULT_PORT, DEFAULT_CONTROLLER_PORT)
         chosen: list[int] = []
         names = (("the broker", "ENACT_BROKER__PORT"), ("the broker's controller", "ENACT_BROKER__CONTROLLER_PORT"))
         for index, (wanted, (what, setting)) in enumerate(zip(self._wanted, names, strict=True)):
             if wanted:
                 require_free(wanted, what=what, setting=setting)
                 chosen.append(wanted)
-            elif wanted is None and last is not None and last[index] not in chosen and is_free(last[index]):
-                chosen.append(last[index])
-            else:
-                chosen.append(free_port(taken=[*chosen, *(port for port in self._wanted if port)]))
+                continue
+            if wanted is None and preferred[index] not in chosen and is_free(preferred[index]):
+                chosen.append(preferred[index])
+                continue
+            chosen.append(free_port(taken=[*chosen, *(port for port in self._wanted if port)]))
+            if wanted is None:
+                holder = holder_of(preferred[index]) or "another program"
+                self._say(f"Port {preferred[index]} of {what} is taken by {holder}: using {chosen[-1]} (set {setting} to choose).")
         return chosen[0], chosen[1]
 
     def _end_leftover(self) -> None:

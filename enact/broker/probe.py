@@ -28,9 +28,10 @@ def ask(port: int, *, timeout_s: float = 1.0) -> Answer | None:
     """The answer of the broker on 127.0.0.1, or None if nobody answers as a Kafka broker does."""
     data = _request(port, _METADATA, _METADATA_VERSION, struct.pack(">i?", 0, False), timeout_s)  # no topics, none to create
     try:
-        return None if data is None else _parse(data)
+        answer = None if data is None else _parse(data)
     except (struct.error, UnicodeDecodeError, IndexError):
         return None
+    return answer if answer is not None and answer.cluster_id else None
 
 
 def is_warm(port: int, *, timeout_s: float = 1.0) -> bool:

@@ -56,8 +56,8 @@ class InvocationStage:
         memory_of: Callable[[StateView], PartitionMemory],
         horizon_ms: int = HORIZON_MS,
     ) -> None:
-        self.inputs = (tool_calls,)
-        self.log = topics.executions
+        self.inputs: Sequence[str] = (tool_calls,)
+        self.log: str | None = topics.executions
         self._topics, self._partition_count, self._events, self._memory_of = topics, partition_count, events, memory_of
         self._horizon_ms = horizon_ms
         self.read_back: list[ReadBack] = []

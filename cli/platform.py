@@ -1,0 +1,229 @@
+"""A whole enact on this machine: broker, topics, registry, stages, practice world, under one supervisor.
+
+`enact up`, `enact demo` and the end-to-end tests all start it here, so what is tested is what people run.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cli.child import Change
+from cli.processes import ProcessSpec, stage_specs
+from cli.supervisor import Supervisor
+from cli.topology_apply import topology_apply
+from connectors.catalogue import argument_schemas, registry_files
+from connectors.sandbox.tenants import write_sandbox_credentials
+from enact.broker.embedded import EmbeddedBroker
+from enact.broker.ports import LOOPBACK, free_port, require_free
+from enact.clock import SystemClock
+from enact.commands import CommandTopics
+from enact.kafka.admin import KafkaAdmin
+from enact.kafka.client import KafkaWriter
+from enact.kafka.log_reader import LogReader
+from enact.registry_commands import RegistryCommands
+from enact.registry_file import read_entries
+from enact.settings import KafkaSettings, KernelSettings, load
+from topology.spec import Sizing
+from topology.topics import topic_name
+
+RUNNING_STAGES = ("validation", "tool_mapping", "invocation", "recording", "api")
+"""Stages that this version has; the others are declared and come later."""
+
+SANDBOX_PORT = 8090
+BROKER_PORT = 9092
+DEV_PARTITIONS = 4
+READY_TIMEOUT_S = 90.0
+SANDBOX_TENANTS = ("acme", "globex", "initech")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformOptions:
+    """What to start. `has_free_ports`: any free ports instead of the documented ones (demo, tests)."""
+
+    has_sandbox: bool = False
+    has_free_ports: bool = False
+    partitions: int = DEV_PARTITIONS
+    instances: Mapping[str, int] = field(default_factory=dict)
+    stages: tuple[str, ...] = RUNNING_STAGES
+    tenants: tuple[str, ...] = SANDBOX_TENANTS
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+class Platform:
+    """Starts everything in order and stops everything in order; `tell` gets one line for each step and change."""
+
+    def __init__(self, settings: KernelSettings, options: PlatformOptions, *, tell: Callable[[str], None] = lambda _: None) -> None:
+        self.settings, self.options, self._tell = settings, options, tell
+        self.data_dir = settings.data_dir.absolute()
+        self.broker: EmbeddedBroker | None = None
+        self.supervisor: Supervisor | None = None
+        self.bootstrap_servers = ""
+        self.api_port = 0
+        self.sandbox_port: int | None = None
+
+    @property
+    def api_url(self) -> str:
+        """Where the status API answers."""
+        return f"http://{LOOPBACK}:{self.api_port}"
+
+    @property
+    def sandbox_url(self) -> str | None:
+        """Where the practice world answers, if there is one."""
+        return f"http://{LOOPBACK}:{self.sandbox_port}" if self.sandbox_port is not None else None
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        """How to reach the cluster."""
+        return self.settings.kafka.model_copy(update={"bootstrap_servers": self.bootstrap_servers})
+
+    @property
+    def credentials_dir(self) -> Path | None:
+        """Where the connectors' credentials lie."""
+        if self.settings.credentials_dir is not None or not self.options.has_sandbox:
+            return self.settings.credentials_dir
+        return self.data_dir / "credentials"
+
+    def topic(self, short: str) -> str:
+        """The full name of a topic."""
+        return topic_name(short, self.settings.topic_prefix)
+
+    def start(self, timeout_s: float = READY_TIMEOUT_S) -> bool:
+        """Start everything and wait until it is ready; False if a stop was asked for meanwhile.
+
+        Raises: EnactError that says what to do; whatever was started until then is stopped.
+        """
+        try:
+            self._start_broker()
+            self._prepare_cluster()
+            self._prepare_processes()
+            supervisor = self._supervisor()
+            supervisor.start()
+            self._write_up_file()
+            return supervisor.wait_ready(timeout_s)
+        except BaseException:
+            self.stop()
+            raise
+
+    def run(self) -> None:
+        """Keep everything running until a stop is asked for (Ctrl-C inside `Supervisor.signals`)."""
+        self._supervisor().run()
+
+    def stop(self) -> None:
+        """Stop all; safe to call twice."""
+        if self.supervisor is not None:
+            self.supervisor.stop()
+        elif self.broker is not None:
+            self.broker.stop()
+        self.supervisor = self.broker = None
+        (self.data_dir / "up.json").unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def _start_broker(self) -> None:
+        given = self.settings.kafka.bootstrap_servers
+        if given is not None:
+            self._tell(f"Using the Kafka cluster at {given}.")
+            self.bootstrap_servers = given
+            return
+        port = 0 if self.options.has_free_ports else None
+        self.broker = EmbeddedBroker(self.data_dir / "broker", port=port, controller_port=port, on_progress=self._tell)
+        self.broker.start()
+        self.broker.wait_ready()
+        self.bootstrap_servers = self.broker.bootstrap_servers
+        self._tell(f"Kafka is ready at {self.bootstrap_servers}.")
+
+    def _prepare_cluster(self) -> None:
+        sizing = Sizing(
+            prefix=self.settings.topic_prefix,
+            partition_count=self.options.partitions,
+            replication_factor=1 if self.broker is not None else 3,
+        )
+        applied = topology_apply(KafkaAdmin(self.kafka), sizing)
+        if applied.done:
+            self._tell(f"Topics: {len(applied.done)} changes applied.")
+        writer = KafkaWriter(self.kafka)
+        try:
+            commands = RegistryCommands(
+                writer=writer, open_reader=lambda: LogReader(self.kafka), topics=self._command_topics(), clock=SystemClock(), actor="enact up"
+            )
+            entries = [
+                entry
+                for name, file in registry_files(with_sandbox=self.options.has_sandbox)
+                for entry in read_entries(file.read_text(), file=name, argument_schemas=argument_schemas())
+            ]
+            added = commands.apply(entries)
+        finally:
+            writer.close()
+        self._tell(f"Registry: {len(entries)} action types, {len(added)} new.")
+
+    def _command_topics(self) -> CommandTopics:
+        return CommandTopics(
+            ledger=self.topic("ledger"), executions=self.topic("executions"), switches=self.topic("switches"), registry=self.topic("registry")
+        )
+
+    def _prepare_processes(self) -> None:
+        self.api_port = free_port() if self.options.has_free_ports else self.settings.api.port
+        if not self.options.has_free_ports:
+            require_free(self.api_port, what="the api", setting="ENACT_API__PORT")
+        environ = {
+            "ENACT_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "ENACT_DATA_DIR": str(self.data_dir),
+            "ENACT_API__PORT": str(self.api_port),
+        }
+        specs: list[ProcessSpec] = []
+        if self.options.has_sandbox:
+            specs.append(self._sandbox())
+            environ["ENACT_OUTBOUND__ALLOW"] = ",".join([*self.settings.outbound.allow, f"{LOOPBACK}:{self.sandbox_port}"])
+        if self.credentials_dir is not None:
+            environ["ENACT_CREDENTIALS_DIR"] = str(self.credentials_dir)
+        environ |= self.options.environ
+        specs += stage_specs(
+            self.options.stages, environ=environ, instances=self.options.instances, with_free_ports=self.options.has_free_ports
+        )
+        self.supervisor = Supervisor(specs, data_dir=self.data_dir, broker=self.broker, on_change=self._changed)
+        self.supervisor.claim()
+
+    def _sandbox(self) -> ProcessSpec:
+        self.sandbox_port = free_port(taken=[self.api_port]) if self.options.has_free_ports else SANDBOX_PORT
+        if not self.options.has_free_ports:
+            require_free(self.sandbox_port, what="the sandbox", setting="--sandbox-port")
+        if self.credentials_dir is not None:
+            write_sandbox_credentials(self.credentials_dir, list(self.options.tenants), str(self.sandbox_url))
+        command = (sys.executable, "-m", "connectors.sandbox", "--port", str(self.sandbox_port), "--data-dir", str(self.data_dir / "sandbox"))
+        return ProcessSpec(stage="sandbox", command=command, health_port=self.sandbox_port)
+
+    def _write_up_file(self) -> None:
+        """Tells the other commands of this data folder where everything is."""
+        content = {
+            "pid": os.getpid(),
+            "bootstrap_servers": self.bootstrap_servers,
+            "api_url": self.api_url,
+            "sandbox_url": self.sandbox_url,
+            "topic_prefix": self.settings.topic_prefix,
+        }
+        path = self.data_dir / "up.json"
+        path.with_suffix(".new").write_text(json.dumps(content, indent=2))
+        path.with_suffix(".new").replace(path)
+
+    def _changed(self, change: Change) -> None:
+        self._tell(change.line)
+
+    def _supervisor(self) -> Supervisor:
+        if self.supervisor is None:
+            raise RuntimeError("start the platform first")
+        return self.supervisor
+
+
+def platform_settings(environ: Mapping[str, str] | None = None) -> KernelSettings:
+    """The settings that `enact up` itself reads. Raises: ConfigurationError."""
+    return load(KernelSettings, environ)

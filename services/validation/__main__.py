@@ -1,0 +1,60 @@
+"""Runs validation: `python -m services.validation`."""
+
+import sys
+import threading
+
+from enact.kafka.client import KafkaWriter
+from enact.kafka.log_reader import LogReader
+from enact.kafka.wiring import stage_loop
+from enact.registry_table import RegistryTable
+from enact.settings import KernelSettings
+from enact.stage_process import ProcessContext, run_stage
+from services.validation.emission import Topics
+from services.validation.stage import ValidationStage
+from topology.stages import dead_letters, group_name
+from topology.topics import topic_name
+
+
+class Validation:
+    """The wired stage and the registry it reads."""
+
+    def __init__(self, context: ProcessContext[KernelSettings]) -> None:
+        settings, prefix = context.settings, context.settings.topic_prefix
+
+        def topic(short: str) -> str:
+            return topic_name(short, prefix)
+
+        writer = KafkaWriter(settings.kafka)
+        self._registry = RegistryTable(topic("registry"), lambda: LogReader(settings.kafka))
+        stage = ValidationStage(
+            Topics(
+                approved=topic("intents.approved"),
+                returned=topic("intents.returned"),
+                admissions=topic("admissions"),
+                validated=topic("intents.validated"),
+                tool_calls=topic("tool-calls"),
+                ledger=topic("ledger"),
+            ),
+            partition_count=writer.partition_count(topic("admissions")),
+            registry=self._registry.view,
+            clock=context.clock,
+        )
+        self._loop = stage_loop(
+            context,
+            stage,
+            group=group_name(context.name, prefix),
+            dead_letter_topic=topic_name(dead_letters(context.name), prefix),
+            writer=writer,
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Read the registry to its end, then decide until stopped."""
+        self._registry.start()
+        try:
+            self._loop.run(stop)
+        finally:
+            self._registry.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("validation", Validation, KernelSettings))
