@@ -1,0 +1,148 @@
+"""Where a verb finds the cluster and the api: the environment first, else a running `enact up`."""
+
+import getpass
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from enact.clock import Clock, SystemClock
+from enact.commands import Commands, CommandTopics
+from enact.errors import ConfigurationError, EnactError
+from enact.kafka.transport import Reader, Writer
+from enact.registry_commands import RegistryCommands
+from enact.settings import KafkaSettings, KernelSettings, load
+from enact.switch_commands import SwitchCommands
+from topology.topics import topic_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+UP_FILE = "up.json"
+
+Tenant = Annotated[str, typer.Option("--tenant", envvar="ENACT_TENANT", help="Tenant id.", show_default=False)]
+Account = Annotated[str, typer.Option("--account", envvar="ENACT_ACCOUNT", help="Account id.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+ApiUrl = Annotated[
+    str | None, typer.Option("--api-url", envvar="ENACT_API_URL", help="Where the api answers; none = that of a running `enact up`.")
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why: it is kept in the ledger with your name.", show_default=False)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What a running `enact up` says of itself; empty when none runs."""
+
+    bootstrap_servers: str | None = None
+    api_url: str | None = None
+    sandbox_url: str | None = None
+
+
+def running(data_dir: Path) -> Running:
+    """Read `<data_dir>/up.json`. A file that is not there or not whole counts as nothing running."""
+    try:
+        told: Any = json.loads((data_dir / UP_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return Running()
+    if not isinstance(told, dict):
+        return Running()
+    return Running(**{name: told[name] for name in Running.__dataclass_fields__ if isinstance(told.get(name), str)})
+
+
+def api_url(given: str | None) -> str:
+    """Where the api answers. Raises: ConfigurationError if the settings are wrong."""
+    if given:
+        return given.rstrip("/")
+    settings = load(KernelSettings)
+    return (running(settings.data_dir).api_url or f"http://127.0.0.1:{settings.api.port}").rstrip("/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """An open door to the cluster for one verb."""
+
+    writer: Writer
+    open_reader: "Callable[[], Reader]"
+    clock: Clock
+    actor: str
+    prefix: str
+
+    def topic(self, short: str) -> str:
+        """The full name of a topic."""
+        return topic_name(short, self.prefix)
+
+    def partition_count(self, short: str) -> int:
+        """From broker metadata. Raises: BrokerError if the topic does not exist."""
+        reader = self.open_reader()
+        try:
+            return reader.partition_count(self.topic(short))
+        finally:
+            reader.close()
+
+    @property
+    def topics(self) -> CommandTopics:
+        """Those that commands read and write."""
+        names = {short: self.topic(short) for short in ("ledger", "executions", "switches", "registry")}
+        return CommandTopics(**names)
+
+    def commands(self) -> Commands:
+        """Cancel and resolve."""
+        return Commands(writer=self.writer, open_reader=self.open_reader, topics=self.topics, clock=self.clock, actor=self.actor)
+
+    def switches(self) -> SwitchCommands:
+        """Engage, release, list."""
+        return SwitchCommands(writer=self.writer, open_reader=self.open_reader, topics=self.topics, clock=self.clock, actor=self.actor)
+
+    def registry(self) -> RegistryCommands:
+        """Apply, list."""
+        return RegistryCommands(writer=self.writer, open_reader=self.open_reader, topics=self.topics, clock=self.clock, actor=self.actor)
+
+
+def kafka_settings(settings: KernelSettings) -> KafkaSettings:
+    """How to reach the cluster of the settings, or of a running `enact up`.
+
+    Raises: ConfigurationError if there is neither.
+    """
+    if settings.kafka.bootstrap_servers is not None:
+        return settings.kafka
+    found = running(settings.data_dir).bootstrap_servers
+    if found is None:
+        raise ConfigurationError(
+            "There is no cluster to talk to: start one with `enact up` in another terminal (same ENACT_DATA_DIR), "
+            "or set ENACT_KAFKA__BOOTSTRAP_SERVERS to yours."
+        )
+    return settings.kafka.model_copy(update={"bootstrap_servers": found})
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Open the cluster for one verb and close it afterwards. Raises: ConfigurationError, BrokerError."""
+    from enact.kafka.client import KafkaWriter, LogReader
+
+    settings = load(KernelSettings)
+    kafka = kafka_settings(settings)
+    writer = KafkaWriter(kafka)
+    try:
+        yield Cluster(
+            writer=writer,
+            open_reader=lambda: LogReader(kafka),
+            clock=SystemClock(),
+            actor=f"cli:{_user()}",
+            prefix=settings.topic_prefix,
+        )
+    finally:
+        writer.close()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+__all__ = ["Account", "ApiUrl", "AsJson", "Cluster", "EnactError", "Reason", "Running", "Tenant", "api_url", "cluster", "running"]

@@ -1,0 +1,92 @@
+"""What every verb says and how it ends: exit codes, JSON for programs, tables for people, refusals that say what to do."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any, NoReturn
+
+import typer
+
+from enact.errors import ConfigurationError, EnactError
+
+
+class Exit(IntEnum):
+    """Exit codes of `enact`. 2 is the code of a wrong command line, 64, 70 and 75 also those of a stage process."""
+
+    OK = 0
+    PROBLEM = 1
+    USAGE = 2
+    REFUSED = 3
+    NOT_FOUND = 4
+    TOO_LATE = 5
+    IN_DOUBT = 6
+    RECORDED = 7
+    CONFIGURATION = 64
+
+
+EXIT_CODES_HELP = (
+    "Exit codes: 0 done · 1 something around enact failed (broker, api); try again · 2 wrong command line · "
+    "3 refused, nothing was changed · 4 no such execution · 5 too late, it had ended · 6 in doubt, a person must look · "
+    "7 recorded, the answer is still to come · 64 configuration. `enact topics` has its own, see `enact topics --help`."
+)
+
+
+def say(text: str) -> None:
+    """One line for people, on stdout."""
+    sys.stdout.write(f"{text}\n")
+
+
+def warn(text: str) -> None:
+    """One line for people, on stderr: `--json` output stays clean."""
+    sys.stderr.write(f"{text}\n")
+
+
+def print_json(value: Any) -> None:
+    """The answer for programs: one JSON document on stdout."""
+    say(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table for people; the last column gets the space that is left."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(cell.replace("[", r"\[") for cell in row))
+    Console(soft_wrap=False).print(table)
+
+
+def end(code: Exit, message: str, *, as_json: bool = False, **details: Any) -> NoReturn:
+    """End with `code` and say why: as JSON on stdout, or as a line on stderr."""
+    if as_json:
+        print_json({"error": code.name, "message": message, **details})
+    else:
+        warn(message)
+    raise typer.Exit(code)
+
+
+def refuse(error: EnactError, *, as_json: bool = False) -> NoReturn:
+    """End as the class of an error says: its sentence already says what to do."""
+    from enact.commands import CommandRefusedError, UnknownExecutionError
+    from enact.errors import PermanentError
+
+    match error:
+        case ConfigurationError():
+            code = Exit.CONFIGURATION
+        case UnknownExecutionError():
+            code = Exit.NOT_FOUND
+        case CommandRefusedError() | PermanentError():
+            code = Exit.REFUSED
+        case _:
+            code = Exit.PROBLEM
+    end(code, error.message, as_json=as_json, error_code=error.code.value)
+
+
+def facts(pairs: Mapping[str, str | None]) -> None:
+    """Name and value, one pair a line; what has no value is left out."""
+    width = max((len(name) for name, value in pairs.items() if value), default=0)
+    for name, value in pairs.items():
+        if value:
+            say(f"{name:<{width}}  {value}")

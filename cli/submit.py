@@ -1,0 +1,80 @@
+"""`enact submit`: publish approved intents as an upstream service would."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.context import AsJson, cluster
+from cli.output import Exit, end, print_json, refuse, say
+from enact.errors import EnactError
+from enact.ids import execution_id
+from enact.kafka.transport import OutRecord
+from enact.publishing import WireFormat
+
+_SOURCE = "enact-cli"
+_FLUSH_S = 60.0
+
+
+def submit(
+    file: Annotated[
+        str, typer.Argument(help="A file with intents (JSON object, JSON array or JSON lines), or - for stdin.", show_default=False)
+    ],
+    tenant: Annotated[str | None, typer.Option(envvar="ENACT_TENANT", help="Tenant for intents that name none.")] = None,
+    account: Annotated[str | None, typer.Option(envvar="ENACT_ACCOUNT", help="Account for intents that name none.")] = None,
+    wire_format: Annotated[WireFormat, typer.Option("--format", help="How the records are written.")] = WireFormat.JSON,
+    as_json: AsJson = False,
+) -> None:
+    """Check and publish approved intents. All or none: with one problem in the file nothing is published.
+
+    Only the form is checked here; whether an intent may run is decided by validation, and `enact timeline` tells.
+    """
+    from cli.intent_file import read_intents
+    from enact.publishing import intent_record
+
+    found = read_intents(_text(file, as_json=as_json), file="stdin" if file == "-" else file, tenant=tenant, account=account)
+    problems = list(found.problems)
+    records: list[OutRecord] = []
+    try:
+        if problems:
+            _end_with(problems, as_json=as_json)
+        with cluster() as door:
+            topic, count = door.topic("intents.approved"), door.partition_count("intents.approved")
+            for intent in found.intents:
+                try:
+                    made = intent_record(
+                        intent, topic=topic, partition_count=count, source=_SOURCE, now_ms=door.clock.wall_ms(), wire_format=wire_format
+                    )
+                    records.append(made)
+                except EnactError as error:
+                    problems.append(f"{intent.action_intent_id[:128]}: {error.message}")
+            if problems:
+                _end_with(problems, as_json=as_json)
+            for record in records:
+                door.writer.send(record)
+            door.writer.flush(_FLUSH_S)
+    except EnactError as error:
+        refuse(error, as_json=as_json)
+    if as_json:
+        told = [
+            {"action_intent_id": one.action_intent_id, "execution_id": execution_id(one.action_intent_id), "partition": record.partition}
+            for one, record in zip(found.intents, records, strict=True)
+        ]
+        print_json({"published": told})
+        return
+    first = found.intents[0]
+    say(f"Published {len(records)} intent{'' if len(records) == 1 else 's'}.")
+    say(f"Follow it: enact timeline {first.action_intent_id} --tenant {first.tenant_id} --account {first.account_id}")
+
+
+def _text(file: str, *, as_json: bool) -> str:
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        end(Exit.REFUSED, f"{file} cannot be read ({type(error).__name__}): name a file in UTF-8, or - for stdin.", as_json=as_json)
+
+
+def _end_with(problems: list[str], *, as_json: bool) -> None:
+    lines = "\n".join(f"  {problem}" for problem in problems)
+    end(Exit.REFUSED, f"Nothing was published; correct this first:\n{lines}", as_json=as_json, problems=problems)

@@ -1,0 +1,95 @@
+"""`enact switch`: stop calls, let them go on, and see what is stopped. Works without the api."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.context import AsJson, Reason, cluster
+from cli.output import print_json, print_table, refuse, say
+from enact.errors import EnactError
+from enact.records import Switch, SwitchMode, SwitchState
+
+app = typer.Typer(help="Kill switches: stop calls within two seconds, everywhere.", no_args_is_help=True)
+
+Scope = Annotated[str, typer.Argument(help="global (tenant:…, action_type:… and connector:… come later).", show_default=False)]
+_MS_PER_S = 1_000
+
+
+@app.command("engage")
+def engage(
+    scope: Scope,
+    reason: Reason,
+    reject: Annotated[bool, typer.Option("--reject", help="End what comes as FAILED instead of holding it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stop a scope. No call starts later than two seconds after this returns; what is held goes on when released."""
+    try:
+        with cluster() as door:
+            switch = door.switches().engage(scope, reason=reason, mode=SwitchMode.REJECT if reject else SwitchMode.HOLD)
+    except EnactError as error:
+        refuse(error, as_json=as_json)
+    if as_json:
+        print_json(_body(switch))
+        return
+    what = "ended as FAILED" if reject else "held until it is released or its time is over"
+    say(f"Stopped: {scope}. From at most two seconds after now no new call starts; what comes is {what}. Calls under way finish.")
+    say(f"Release it with: enact switch release {scope} --engagement {switch.engagement_id} --reason …")
+
+
+@app.command("release")
+def release(
+    scope: Scope,
+    reason: Reason,
+    engagement: Annotated[str | None, typer.Option(help="Which engagement; needed if there are several.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Release every open engagement of the scope.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """End an engagement. The scope goes on when its last one is released."""
+    try:
+        with cluster() as door:
+            released = door.switches().release(scope, reason=reason, engagement_id=engagement, is_all=everything)
+            left = [one for one in door.switches().switches() if one.scope == scope and one.state is SwitchState.ENGAGED]
+    except EnactError as error:
+        refuse(error, as_json=as_json)
+    if as_json:
+        print_json({"released": [_body(one) for one in released], "still_engaged": [_body(one) for one in left]})
+        return
+    say(f"Released {len(released)} of {scope}.")
+    say(f"{scope} is still stopped by {len(left)} other engagement(s)." if left else "What was held goes on now.")
+
+
+@app.command("list")
+def list_switches(
+    everything: Annotated[bool, typer.Option("--all", help="Show released ones too.")] = False, as_json: AsJson = False
+) -> None:
+    """What is stopped, since when, by whom and why."""
+    try:
+        with cluster() as door:
+            found = [one for one in door.switches().switches() if everything or one.state is SwitchState.ENGAGED]
+    except EnactError as error:
+        refuse(error, as_json=as_json)
+    if as_json:
+        print_json([_body(one) for one in found])
+    elif not found:
+        say("Nothing is stopped.")
+    else:
+        rows = [[one.scope, one.state.value, one.mode.value, _time(one.at_ms), one.actor, one.reason, one.engagement_id] for one in found]
+        print_table(["scope", "state", "mode", "since", "who", "why", "engagement"], rows)
+
+
+def _body(switch: Switch) -> dict[str, Any]:
+    return {
+        "scope": switch.scope,
+        "engagement_id": switch.engagement_id,
+        "state": switch.state.value,
+        "mode": switch.mode.value,
+        "actor": switch.actor,
+        "reason": switch.reason,
+        "at": _time(switch.at_ms),
+    }
+
+
+def _time(at_ms: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at_ms // _MS_PER_S, tz=UTC).isoformat().replace("+00:00", "Z")
