@@ -22,7 +22,8 @@ _EXITS = {
     0: "it ended by itself",
     1: "an unexpected error",
     EXIT_CONFIGURATION: "it cannot start as configured",
-    75: "it stopped itself: too many records failed unexpectedly",
+    70: "an unexpected error",
+    75: "it stopped itself because something around it is wrong",
     137: "killed from outside (SIGKILL; often the system ran out of memory)",
     143: "ended from outside (SIGTERM)",
 }
@@ -97,7 +98,7 @@ def stage_specs(
                 stage=stage,
                 instance=k,
                 command=(sys.executable, "-m", f"services.{stage}"),
-                environ={**environ, "ENACT_HEALTH__PORT": str(port), "ENACT_INSTANCE": str(k)},
+                environ={**environ, "ENACT_HEALTH__PORT": str(port)},
                 health_port=port,
             )
         )

@@ -14,7 +14,7 @@ from enact.broker.embedded import EmbeddedBroker
 def broker() -> Iterator[EmbeddedBroker]:
     """The embedded Apache Kafka of this run, on free ports, with a data folder of its own."""
     with tempfile.TemporaryDirectory(prefix="enact-tests-", ignore_cleanup_errors=True) as folder:
-        started = EmbeddedBroker(Path(folder), on_progress=lambda line: print(line, flush=True))
+        started = EmbeddedBroker(Path(folder), port=0, controller_port=0, on_progress=lambda line: print(line, flush=True))
         started.start()
         try:
             started.wait_ready()

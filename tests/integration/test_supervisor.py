@@ -43,7 +43,7 @@ from cli.supervisor import Supervisor
 from enact.broker.embedded import EmbeddedBroker
 from enact.broker.ports import free_port
 folder = Path(sys.argv[1])
-broker = EmbeddedBroker(folder) if sys.argv[2] == "broker" else None
+broker = EmbeddedBroker(folder, port=0, controller_port=0) if sys.argv[2] == "broker" else None
 ports = [free_port() for _ in range(2)]
 specs = [ProcessSpec(stage=f"dummy_{{i}}", command=(sys.executable, "-c", {STAGE!r}),
                      environ={{"ENACT_HEALTH__PORT": str(port)}}, health_port=port) for i, port in enumerate(ports)]

@@ -24,7 +24,7 @@ TOPIC = "kept"
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[EmbeddedBroker]:
-    own = EmbeddedBroker(tmp_path)
+    own = EmbeddedBroker(tmp_path, port=free_port(), controller_port=free_port())
     yield own
     own.kill()
 
@@ -123,7 +123,7 @@ def test_after_kill_9_it_serves_again_within_seconds_with_all_acknowledged_recor
 def test_it_ends_when_its_owner_is_killed_and_the_next_owner_starts_on_the_same_data(tmp_path: Path) -> None:
     program = (
         "import sys, threading, time\nfrom pathlib import Path\nfrom enact.broker.embedded import EmbeddedBroker\n"
-        "broker = EmbeddedBroker(Path(sys.argv[1]))\n"
+        "broker = EmbeddedBroker(Path(sys.argv[1]), port=0, controller_port=0)\n"
         # Started on a thread that ends at once: the tie must not depend on the caller's thread.
         "starter = threading.Thread(target=broker.start); starter.start(); starter.join()\n"
         "broker.wait_ready()\nprint(broker.pid, broker.cluster_id, flush=True)\ntime.sleep(60)\n"
@@ -166,19 +166,25 @@ def test_a_taken_port_names_its_holder_and_the_setting(tmp_path: Path) -> None:
     assert "ENACT_BROKER__PORT" in refused.value.message
 
 
-def test_when_the_last_port_is_taken_meanwhile_a_free_one_is_chosen(own: EmbeddedBroker) -> None:
+def test_when_the_last_port_is_taken_meanwhile_a_free_one_is_chosen_and_said(own: EmbeddedBroker, tmp_path: Path) -> None:
     ready(own)
     port = own.port
     own.stop()
+    lines: list[str] = []
+    again = EmbeddedBroker(tmp_path, on_progress=lines.append)
 
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind((LOOPBACK, port))
         holder.listen()
-        ready(own)
+        try:
+            ready(again)
 
-        assert own.port != port
-        assert ask(own.port) is not None
+            assert again.port != port
+            assert again.cluster_id == own.cluster_id
+            assert f"Port {port} of the broker is taken by process {os.getpid()} " in lines[0]
+        finally:
+            again.kill()
 
 
 def test_stale_files_of_a_dead_owner_end_nobody_and_stop_nothing(own: EmbeddedBroker) -> None:

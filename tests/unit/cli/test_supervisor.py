@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from cli.child import Change, ChildState
-from cli.processes import BackOff, ProcessSpec, exit_in_words, stage_specs
+from cli.processes import EXIT_CONFIGURATION, BackOff, ProcessSpec, exit_in_words, stage_specs
 from cli.supervisor import SELF, NotReadyError, Supervisor
 from enact.broker.errors import PortTakenError
 from enact.broker.file_lock import FileLock
 from enact.broker.pid_file import PidFile, ProcessMark, mark_of
 from enact.clock import ManualClock
 from enact.errors import BrokerError, ConfigurationError
+from enact.stage_process import ExitCode
 from topology.stages import STAGE_NAMES
 
 
@@ -278,7 +279,8 @@ def test_the_back_off_doubles_to_fifteen_seconds_and_a_minute_of_running_clears_
     ("status", "words"),
     [
         (64, "exit 64: it cannot start as configured"),
-        (75, "exit 75: it stopped itself: too many records failed unexpectedly"),
+        (70, "exit 70: an unexpected error"),
+        (75, "exit 75: it stopped itself because something around it is wrong"),
         (3, "exit 3"),
         (-11, "killed by SIGSEGV"),
         (-9, "killed by SIGKILL (from outside; often the system ran out of memory)"),
@@ -289,6 +291,11 @@ def test_exit_statuses_are_said_in_words(status: int, words: str) -> None:
     assert exit_in_words(status) == words
 
 
+def test_the_exit_status_that_is_not_tried_again_is_the_stages_own_word_for_it() -> None:
+    assert int(ExitCode.CONFIGURATION) == EXIT_CONFIGURATION
+    assert all(": " in exit_in_words(int(code)) for code in ExitCode)
+
+
 def test_health_ports_follow_the_order_of_the_stages_and_instances_add_twenty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cli.processes.require_free", lambda port, **_: None)
 
@@ -297,7 +304,7 @@ def test_health_ports_follow_the_order_of_the_stages_and_instances_add_twenty(mo
     ports = {spec.name: spec.health_port for spec in specs}
     assert [ports[f"{name}.0"] for name in STAGE_NAMES] == list(range(9401, 9401 + len(STAGE_NAMES)))
     assert ports["invocation.1"] == 9423
-    assert specs[-1].environ == {"ENACT_PROFILE": "development", "ENACT_HEALTH__PORT": "9423", "ENACT_INSTANCE": "1"}
+    assert specs[-1].environ == {"ENACT_PROFILE": "development", "ENACT_HEALTH__PORT": "9423"}
     assert specs[0].command[1:] == ("-m", "services.validation")
 
 
