@@ -34,6 +34,7 @@ class HealthState:
         self._is_stopping = False
         self._conditions: dict[str, bool] = {}
         self._beat_s: float | None = None
+        self._beats = 0
 
     def set_restored(self, is_restored: bool, detail: str = "") -> None:  # noqa: FBT001 - the name says what is true
         """Local state is complete up to the end taken after assignment; `detail` says how far it is when not."""
@@ -57,8 +58,14 @@ class HealthState:
             self._is_stopping = True
 
     def beat(self) -> None:
-        """The main loop went round once more."""
+        """The main loop went round once more. Called by that one thread."""
         self._beat_s = self._clock.boot_s()
+        self._beats += 1
+
+    @property
+    def beats(self) -> int:
+        """How often the main loop went round; 0 = it has not begun."""
+        return self._beats
 
     @property
     def beat_age_s(self) -> float | None:

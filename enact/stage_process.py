@@ -101,7 +101,7 @@ def _serve(name: str, build: Callable[[ProcessContext[S]], Runnable], settings: 
     if settings.supervisor_fd is not None:
         end_with_supervisor(settings.supervisor_fd, stop)
     server = HealthServer(settings.health, health, metrics)
-    watchdog = ProgressWatchdog(lambda: health.beat_age_s)
+    watchdog = ProgressWatchdog(lambda: health.beats)
     with _stop_on_signals(stop, health, logger):
         server.start()
         try:

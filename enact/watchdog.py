@@ -31,8 +31,9 @@ class ProgressWatchdog:
     is continued the loop has ten seconds again. Without it a stuck member keeps its partitions for `max.poll.interval.ms`.
     """
 
-    def __init__(self, beat_age_s: Callable[[], float | None], *, tick_s: float = TICK_S, end: Callable[[int], None] = _exit) -> None:
-        self._beat_age_s = beat_age_s
+    def __init__(self, beats: Callable[[], int], *, tick_s: float = TICK_S, end: Callable[[int], None] = _exit) -> None:
+        self._beats = beats
+        self._seen = 0
         self._tick_s = tick_s
         self._end = end
         self._silent = 0
@@ -49,10 +50,11 @@ class ProgressWatchdog:
 
     def tick(self) -> None:
         """Look once. A loop that has not begun is not watched."""
-        age_s = self._beat_age_s()
-        self._silent = self._silent + 1 if age_s is not None and age_s > self._tick_s else 0
+        beats = self._beats()
+        self._silent = self._silent + 1 if beats == self._seen and beats > 0 else 0
+        self._seen = beats
         if self._silent >= MAX_SILENT_TICKS:
-            _log.critical("no_progress", age_s=age_s or 0.0, exit_code=EXIT_STUCK)
+            _log.critical("no_progress", age_s=self._silent * self._tick_s, exit_code=EXIT_STUCK)
             faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr, all_threads=True)
             self._end(EXIT_STUCK)
 

@@ -1,5 +1,6 @@
 """How the suite reads: until something is true, or until it takes too long."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,13 +63,16 @@ class Listening:
         self.assigned: list[TopicPartition] = []
         self.revoked: list[TopicPartition] = []
         self.lost: list[TopicPartition] = []
+        self.threads: set[str] = set()
         self.before_revoke: Callable[[], None] = lambda: None
 
     def on_assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, NextOffset]:
+        self.threads.add(threading.current_thread().name)
         self.assigned += partitions
         return {one: at for one, at in self.starts.items() if one in partitions}
 
     def on_revoke(self, partitions: Sequence[TopicPartition]) -> None:
+        self.threads.add(threading.current_thread().name)
         self.before_revoke()
         self.revoked += partitions
 

@@ -1,5 +1,6 @@
 """What both brokers promise to the member of a group."""
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -113,5 +114,6 @@ def test_closing_revokes_in_good_order_and_a_commit_made_there_counts(
 
     assert sorted(listener.revoked) == [TopicPartition(topic, number) for number in range(3)]
     assert not listener.lost
+    assert listener.threads == {threading.current_thread().name}
     assert factory.committed_offsets(f"g-{topic}") == {TopicPartition(topic, 0): 1}
     assert time.monotonic() - started_s < 5
