@@ -105,6 +105,7 @@ _STAGES = (
         promise="Publishes one outcome for each execution, with its signal, ledger entry and notifications.",
         reads=("tool-results",),
         log="outcomes",
+        tables=("registry",),
         writes=("outcomes", "signals", "compensations", "ledger", "notifications"),
     ),
     Stage(

@@ -195,7 +195,7 @@ _DECLARED = (
         cleanup=Cleanup.COMPACT,
         retention=Retention.FOREVER,
         writers=("api", CLI),
-        readers=("validation", "tool_mapping", "invocation", "compensation", "api", CLI),
+        readers=("validation", "tool_mapping", "invocation", "recording", "compensation", "api", CLI),
     ),
 )
 

@@ -10,7 +10,7 @@ from topology.stages import STAGE_NAMES, STAGES, dead_letters, group_name, hyphe
 from topology.topics import TOPICS
 
 HYPHENATOR = "topology/stages.py"
-REQUIRED = {"__init__.py", "__main__.py", "settings.py"}
+REQUIRED = {"__init__.py", "__main__.py"}
 
 
 def stage_of(module: Module) -> str | None:
@@ -23,7 +23,7 @@ def unknown_stages(given: Iterable[Module]) -> list[str]:
 
 
 def incomplete_stages(given: Iterable[Module]) -> list[str]:
-    """Each stage folder says what it is, has its settings, and starts by `python -m services.<stage>`."""
+    """Each stage folder says what it is, and starts by `python -m services.<stage>`."""
     names: dict[str, set[str]] = {}
     for module in given:
         stage = stage_of(module)
@@ -45,6 +45,33 @@ def other_names(given: Iterable[Module]) -> list[str]:
             if is_name and isinstance(value, ast.Constant) and value.value != stage_of(module):
                 found.append(f"{module.path} calls itself {value.value!r}")
     return found
+
+
+def started_names(given: Iterable[Module]) -> list[str]:
+    """Calls of `run_stage` under another name than the folder's."""
+    return [
+        f"{module.path} starts as {ast.unparse(node.args[0])}"
+        for module in given
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith("run_stage")
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+        and node.args[0].value != stage_of(module)
+    ]
+
+
+def undeclared_topics(given: Iterable[Module]) -> list[str]:
+    """Topics that a stage's wiring names and that its declaration does not have."""
+    return [
+        f"{module.path} names {node.value!r}, which {stage} neither reads nor writes in topology/stages.py"
+        for module in given
+        if module.path.name == "__main__.py" and (stage := stage_of(module)) in STAGES
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Constant)
+        and node.value in TOPICS
+        and node.value not in {*STAGES[stage or ""].all_reads, *STAGES[stage or ""].all_writes}
+    ]
 
 
 def second_hyphenators(given: Iterable[Module]) -> list[str]:
@@ -75,6 +102,18 @@ def test_every_stage_folder_is_complete() -> None:
 
 def test_every_stage_calls_itself_by_its_folder_s_name() -> None:
     found = other_names(modules("services"))
+
+    assert not found, spell(found)
+
+
+def test_every_stage_starts_under_its_folder_s_name() -> None:
+    found = started_names(modules("services"))
+
+    assert not found, spell(found)
+
+
+def test_every_stage_is_wired_to_declared_topics_only() -> None:
+    found = undeclared_topics(modules("services"))
 
     assert not found, spell(found)
 
@@ -119,3 +158,13 @@ def test_a_second_hyphenator_is_caught() -> None:
 
     assert second_hyphenators([sample("cli/up.py", text)])
     assert not second_hyphenators([sample(HYPHENATOR, text)])
+
+
+def test_a_stage_that_starts_under_another_name_is_caught() -> None:
+    assert started_names([sample("services/tool_mapping/__main__.py", "run_stage('mapping', build)")])
+    assert not started_names([sample("services/tool_mapping/__main__.py", "run_stage('tool_mapping', build)")])
+
+
+def test_a_stage_wired_to_a_foreign_topic_is_caught() -> None:
+    assert undeclared_topics([sample("services/tool_mapping/__main__.py", "topic_name('outcomes', prefix)")])
+    assert not undeclared_topics([sample("services/tool_mapping/__main__.py", "topic_name('tool-calls', prefix)")])
