@@ -13,7 +13,7 @@ def test_present_evidence_is_accepted_and_said_to_be_no_more_than_present(source
 
 
 @pytest.mark.parametrize(
-    "flaw, field",
+    ("flaw", "field"),
     [
         ({"source": ApprovalSource.UNKNOWN}, "approval.source"),
         ({"approved_by": ""}, "approval.approved_by"),

@@ -31,7 +31,7 @@ def finding(value: object) -> str:
 
 
 @pytest.mark.parametrize(
-    "value, expected",
+    ("value", "expected"),
     [
         ({}, "parameters.subject is required and missing"),
         ({"subject": "x", "colour": 1}, "parameters has unknown fields: colour"),
@@ -43,7 +43,10 @@ def finding(value: object) -> str:
         ({"subject": "x", "count": 1}, "parameters.count: found an integer, not allowed by minimum 3"),
         ({"subject": "x", "count": True}, "parameters.count: found a boolean, not allowed by type integer"),
         ({"subject": "x", "code": SECRET}, f"parameters.code: found a string of {len(SECRET)} characters, not allowed by pattern"),
-        ({"subject": "x", "lines": [{}, {"price": [SECRET]}]}, "parameters.lines[1].price: found an array of 1 items, not allowed by type number"),
+        (
+            {"subject": "x", "lines": [{}, {"price": [SECRET]}]},
+            "parameters.lines[1].price: found an array of 1 items, not allowed by type number",
+        ),
         ([1, 2], "parameters: found an array of 2 items, not allowed by type object"),
     ],
 )

@@ -41,8 +41,12 @@ def test_a_version_that_will_be_deprecated_later_is_picked_until_then() -> None:
 
 
 @pytest.mark.parametrize(
-    "name, version, code",
-    [("NO_SUCH_TYPE", None, ErrorCode.UNKNOWN_ACTION_TYPE), ("NO_SUCH_TYPE", 1, ErrorCode.UNKNOWN_ACTION_TYPE), (NAME, 7, ErrorCode.UNKNOWN_VERSION)],
+    ("name", "version", "code"),
+    [
+        ("NO_SUCH_TYPE", None, ErrorCode.UNKNOWN_ACTION_TYPE),
+        ("NO_SUCH_TYPE", 1, ErrorCode.UNKNOWN_ACTION_TYPE),
+        (NAME, 7, ErrorCode.UNKNOWN_VERSION),
+    ],
 )
 def test_what_is_not_known_is_refused_with_its_code(name: str, version: int | None, code: ErrorCode) -> None:
     with pytest.raises(ValidationError) as raised:

@@ -109,11 +109,14 @@ def test_several_documents_and_an_empty_one_are_read_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "change, expected",
+    ("change", "expected"),
     [
         ({"tool_name": "crm.create"}, "entry 1: tool_name: String should match pattern"),
         ({"tool_name": "CRM.create_task"}, "entry 1: tool_name: String should match pattern"),
-        ({"tool_name": "crm.create_lead"}, "tool_name: no connector has a tool crm.create_lead; known are crm.create_task, crm.delete_task."),
+        (
+            {"tool_name": "crm.create_lead"},
+            "tool_name: no connector has a tool crm.create_lead; known are crm.create_task, crm.delete_task.",
+        ),
         ({"connector": "calendar"}, "tool_name: crm.create_task does not belong to connector calendar."),
         ({"registry_version": 0}, "registry_version: Input should be greater than or equal to 1"),
         ({"action_type": "no spaces"}, "action_type: String should match pattern"),
@@ -134,7 +137,10 @@ def test_several_documents_and_an_empty_one_are_read_in_order() -> None:
         ({"parameter_mapping": [{"argument": "subject", "source": "parameters."}]}, "parameter_mapping.subject: parameters. is no path"),
         ({"parameter_mapping": [{"argument": "subject"}]}, "parameter_mapping.subject: PASSTHROUGH needs a source."),
         ({"parameter_mapping": [{"argument": "subject", "transform": "CONSTANT"}]}, "parameter_mapping.subject: CONSTANT needs a value."),
-        ({"parameter_mapping": [{"argument": "subject", "transform": "TEMPLATE"}]}, "parameter_mapping.subject: TEMPLATE needs a template."),
+        (
+            {"parameter_mapping": [{"argument": "subject", "transform": "TEMPLATE"}]},
+            "parameter_mapping.subject: TEMPLATE needs a template.",
+        ),
         (
             {"parameter_mapping": [{"argument": "subject", "transform": "TEMPLATE", "template": "{parameters.s"}]},
             "parameter_mapping.subject: a brace without its partner",

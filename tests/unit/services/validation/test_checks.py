@@ -21,7 +21,7 @@ def test_a_valid_intent_passes_every_check() -> None:
 
 
 @pytest.mark.parametrize(
-    "flaw, code, words",
+    ("flaw", "code", "words"),
     [
         ({"account_id": ""}, ErrorCode.FIELD_MISSING, "account_id is empty or no id"),
         ({"account_id": "two words"}, ErrorCode.FIELD_MISSING, "account_id is empty or no id"),
@@ -62,7 +62,7 @@ def test_every_status_but_approved_is_refused(status: str) -> None:
     assert "REJECTED" not in failure.message
 
 
-@pytest.mark.parametrize("offset_ms, is_expired", [(-1_000, False), (-1, False), (0, True), (1_000, True)])
+@pytest.mark.parametrize(("offset_ms", "is_expired"), [(-1_000, False), (-1, False), (0, True), (1_000, True)])
 def test_the_deadline_itself_is_too_late(offset_ms: int, is_expired: bool) -> None:
     intent = make_intent(expires_at_epoch=NOW_S)
 
