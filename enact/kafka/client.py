@@ -5,6 +5,7 @@ The readers are `group_reader` and `log_reader`; they are imported here so that 
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -67,8 +68,10 @@ class KafkaWriter:
     not: after a failure the caller sends the batch again, and the late answers of the first try no longer matter.
     """
 
-    def __init__(self, kafka: KafkaSettings) -> None:
+    def __init__(self, kafka: KafkaSettings, *, on_wait: Callable[[], None] = lambda: None) -> None:
+        """`on_wait` is called while a call waits for the broker: waiting is not being stuck (`HealthState.beat`)."""
         self._producer = Producer(producer_config(kafka))
+        self._on_wait = on_wait
         self._delivery_timeout_s = kafka.delivery_timeout_s
         self._epoch = _Epoch()
         self._epoch_lock = threading.Lock()
@@ -113,6 +116,7 @@ class KafkaWriter:
                         f"The queue to the broker stayed full for {self._delivery_timeout_s:g} s: nothing was sent."
                     ) from error
                 self._producer.poll(POLL_SLICE_S)
+                self._on_wait()
             except KafkaException as error:
                 raise translate(error, doing=f"append to {record.topic}[{record.partition}]") from error
 
@@ -120,8 +124,8 @@ class KafkaWriter:
         """Serve delivery reports without waiting."""
         self._producer.poll(0)
 
-    def flush(self, timeout_s: float) -> None:
-        """Wait until every record sent without `on_delivery` since the last `flush` is acknowledged.
+    def flush(self, timeout_s: float, on_wait: Callable[[], None] | None = None) -> None:
+        """Wait until every record sent without `on_delivery` since the last `flush` is acknowledged; `on_wait` is called meanwhile.
 
         Raises: DeliveryError (unknown: perhaps in the log), RecordTooLargeError, BrokerError or FencedError.
         """
@@ -131,6 +135,9 @@ class KafkaWriter:
         self._producer.poll(0)
         while epoch.pending and (left := deadline - time.monotonic()) > 0:
             self._producer.poll(min(left, POLL_SLICE_S))
+            self._on_wait()
+            if on_wait is not None:
+                on_wait()
         epoch.check()
         if epoch.pending:
             raise DeliveryError(

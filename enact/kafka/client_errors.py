@@ -122,7 +122,7 @@ def translate(error: KafkaError | KafkaException, *, doing: str, partition: Topi
         return FencedError(f"Could not {doing}: the cluster no longer accepts this client ({name}); this process must stop.")
     if code in OFFSET_OUT_OF_RANGE:
         return OffsetOutOfRangeError(partition) if partition is not None else StateLostError(f"Could not {doing}: no such offset ({name}).")
-    if code in UNKNOWN_DELIVERY:
+    if code in UNKNOWN_DELIVERY or code in HEALS:
         return DeliveryError(f"Could not {doing}: no answer ({name}); it may have been carried out all the same.")
     if code == KafkaError._INVALID_ARG:  # noqa: SLF001
         return ConfigurationError(f"Could not {doing}: the client refuses the configuration ({name}).")

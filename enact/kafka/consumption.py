@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as ClientPartition
 
-from enact.errors import BrokerError, EnactError
+from enact.errors import BrokerError, DeliveryError, EnactError
 from enact.kafka.client_config import Config
 from enact.kafka.client_errors import HEALS, OFFSET_OUT_OF_RANGE, OffsetOutOfRangeError, kafka_error, translate
 from enact.kafka.transport import InRecord, NextOffset, Offset, TopicPartition
@@ -17,6 +17,7 @@ from enact.log import get_logger
 CLOSE_S = 10.0
 SEEK_S = 5.0
 RETRY_S = 0.05
+TRY_S = 2.0
 
 _log = get_logger("kafka")
 
@@ -24,12 +25,13 @@ _log = get_logger("kafka")
 class Consumption:
     """One consumer of the client library and what came out of it that nobody has taken yet. One thread only."""
 
-    def __init__(self, config: Config, *, request_timeout_s: float) -> None:
+    def __init__(self, config: Config, *, request_timeout_s: float, on_wait: Callable[[], None] = lambda: None) -> None:
         try:
             self.consumer = Consumer(config)
         except KafkaException as error:
             raise translate(error, doing="create a consumer") from error
         self._request_timeout_s = request_timeout_s
+        self._on_wait = on_wait
         self._failures: list[EnactError] = []
 
     def fetch(self, max_records: int, wait_s: float) -> tuple[list[InRecord], dict[TopicPartition, NextOffset]]:
@@ -105,12 +107,39 @@ class Consumption:
         deadline = time.monotonic() + self._request_timeout_s
         while True:
             try:
-                return question(max(RETRY_S, deadline - time.monotonic()))
+                return question(min(TRY_S, max(RETRY_S, deadline - time.monotonic())))
             except KafkaException as error:
                 inner = kafka_error(error)
                 if time.monotonic() > deadline or not (inner.retriable() or inner.code() in HEALS):
                     raise translate(error, doing=doing) from error
+                self._on_wait()
                 time.sleep(RETRY_S)
+
+    def commit(self, offsets: list[ClientPartition], *, doing: str) -> list[ClientPartition]:
+        """Commit and wait for the answer, for the request timeout at most: the client itself would wait out any outage.
+
+        Raises: DeliveryError without an answer (it may still be carried out), FencedError, BrokerError.
+        """
+        answers: list[list[ClientPartition]] = []
+        failures: list[KafkaException] = []
+
+        def ask() -> None:
+            try:
+                answers.append(self.consumer.commit(offsets=offsets, asynchronous=False))
+            except KafkaException as error:
+                failures.append(error)
+
+        asking = threading.Thread(target=ask, name="kafka-commit", daemon=True)
+        asking.start()
+        deadline = time.monotonic() + self._request_timeout_s
+        while asking.is_alive() and time.monotonic() < deadline:
+            asking.join(TRY_S / 4)
+            self._on_wait()
+        if failures:
+            raise translate(failures[0], doing=doing) from failures[0]
+        if not answers:
+            raise DeliveryError(f"Could not {doing}: no answer within {self._request_timeout_s:g} s; it may still be carried out.")
+        return answers[0]
 
     def partition_count(self, topic: str) -> int:
         """From broker metadata. Raises: BrokerError if the topic does not exist."""

@@ -29,12 +29,20 @@ _log = get_logger("kafka")
 class GroupReader:
     """`Reader` with `subscribe`. Every method on one thread; the listener is called inside `take` and `close`."""
 
-    def __init__(self, kafka: KafkaSettings, group: str, *, on_statistics: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        group: str,
+        *,
+        on_statistics: Callable[[str], None] | None = None,
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_wait` is called while a call waits for the broker: waiting is not being stuck (`HealthState.beat`)."""
         self.group = group
         config: Config | dict[str, Any] = {**group_config(kafka, group), "on_commit": self._on_commit}
         if on_statistics is not None:
             config = {**with_statistics(config), "stats_cb": on_statistics}
-        self._consumption = Consumption(config, request_timeout_s=kafka.request_timeout_s)
+        self._consumption = Consumption(config, request_timeout_s=kafka.request_timeout_s, on_wait=on_wait)
         self._listener: AssignmentListener | None = None
         self._owned: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
@@ -180,14 +188,15 @@ class GroupReader:
         wanted = [client_partition(one, offset) for one, offset in offsets.items() if one in self._owned]
         if not wanted or (is_async and self._is_commit_in_flight()):
             return
+        doing = f"commit offsets of {self.group}"
+        if not is_async:
+            self._note(self._consumption.commit(wanted, doing=doing), is_raised=True)
+            return
         try:
-            if is_async:
-                self._consumption.consumer.commit(offsets=wanted, asynchronous=True)
-                self._commit_sent_s = time.monotonic()
-            else:
-                self._note(self._consumption.consumer.commit(offsets=wanted, asynchronous=False), is_raised=True)
+            self._consumption.consumer.commit(offsets=wanted, asynchronous=True)
         except KafkaException as error:
-            raise translate(error, doing=f"commit offsets of {self.group}") from error
+            raise translate(error, doing=doing) from error
+        self._commit_sent_s = time.monotonic()
 
     def _is_commit_in_flight(self) -> bool:
         return self._commit_sent_s is not None and time.monotonic() - self._commit_sent_s < COMMIT_ANSWER_S
