@@ -10,7 +10,7 @@ class Settings(KernelSettings):
 
     read_model_url: str | None = Field(
         default=None,
-        description="SQLAlchemy URL of the read model, for this process alone; none = the SQLite file api/read-model.sqlite in the data folder",
+        description="SQLAlchemy URL of this process's own read model; none = the SQLite file api/read-model.sqlite in the data folder",
     )
     cors_origin: str | None = Field(
         default=None, description="origin that browsers may call the api from; none = any in development, no one in production"
