@@ -10,6 +10,8 @@ import typer
 
 from enact.errors import ConfigurationError, EnactError
 
+_PIPE_WIDTH = 240
+
 
 class Exit(IntEnum):
     """Exit codes of `enact`. 2 is the code of a wrong command line, 64, 70 and 75 also those of a stage process."""
@@ -52,10 +54,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(cell.replace("[", r"\[") for cell in row))
-    Console(soft_wrap=False).print(table)
+    # A file or a pipe has no width of its own, and an id cut in two helps nobody.
+    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)
 
 
 def end(code: Exit, message: str, *, as_json: bool = False, **details: Any) -> NoReturn:

@@ -105,7 +105,7 @@ def _door(freshness: Callable[[], Freshness], clock: Clock, allowed_origin: str 
     @web.middleware
     async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await _answer(request, handler)
-        defaults = dict(_CORS)
+        defaults = {"Server": "enact", **_CORS}
         if allowed_origin is not None:
             defaults["Access-Control-Allow-Origin"] = allowed_origin
         staleness_ms = freshness().staleness_ms(clock.boot_s())

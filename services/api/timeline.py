@@ -95,7 +95,7 @@ def _execution(row: ExecutionRow, entries: Sequence[LedgerEntry]) -> Body:
             steps.append(_line(entry, hold[1]))
         elif entry.type in _PLAIN_LINES:
             steps.append(_line(entry, _PLAIN_LINES[entry.type]))
-    text = calls[1] if calls is not None else "Nothing has been sent to another system."
+    text = "It was sent to the other system." if calls is not None else "Nothing has been sent to another system."
     return {"phase": "execution", "at": time_text(row.started_at), "text": text, "steps": steps}
 
 

@@ -57,4 +57,6 @@ def reason_text(code: str | None, category: str | None, message: str | None) -> 
     if code is None:
         return None
     sentence = row_of(code).seller
-    return f"{sentence} {message}" if category == ErrorCategory.VALIDATION_ERROR and message else sentence
+    if category != ErrorCategory.VALIDATION_ERROR or not message:
+        return sentence
+    return f"{sentence} In detail: {message.rstrip('.')}."

@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from enact.clock import ManualClock
-from enact.records import LedgerEntry, LedgerType, Status, Step
+from enact.records import ErrorCategory, LedgerEntry, LedgerType, Status, Step
 from enact.records.codec import encode
 from services.api.follower import Freshness
 from services.api.read_model import Arrived, ReadModel, sqlite_url
@@ -287,6 +287,15 @@ async def test_a_refused_intent_says_why_and_that_nothing_was_sent(api: Api) -> 
     assert body["phases"][2]["steps"][0]["text"] == "The request was not complete or not correct, so nothing was done."
 
 
+async def test_our_own_word_on_a_request_names_the_field_to_correct(api: Api) -> None:
+    refusal = replace(rejected("parameters.amount is a string."), code="PARAMETERS_INVALID", category=ErrorCategory.VALIDATION_ERROR)
+    api.hold([started(), failed(version=2, error=refusal)])
+
+    _, body = await api.get(STATUS, account_id=ACCOUNT)
+
+    assert body["error_message"].endswith("nothing was done. In detail: parameters.amount is a string.")
+
+
 async def test_operators_see_every_entry_with_its_place(api: Api) -> None:
     api.hold(clean_success())
 
@@ -326,6 +335,7 @@ async def test_every_answer_has_cors_and_staleness(api: Api, method: str, path: 
         assert response.headers["Access-Control-Allow-Headers"] == "Content-Type,X-Amz-Date,Authorization,X-Api-Key,X-Tenant-Id"
         assert response.headers["Access-Control-Allow-Methods"] == "GET,OPTIONS"
         assert response.headers["X-Enact-Staleness-Ms"] == "100"
+        assert response.headers["Server"] == "enact"
         text = await response.text()
     assert (text == "") == (method == "OPTIONS")
 
