@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as ClientPartition
 
-from enact.errors import BrokerError, DeliveryError, EnactError
+from enact.errors import BrokerError, EnactError
 from enact.kafka.client_config import Config
 from enact.kafka.client_errors import HEALS, OFFSET_OUT_OF_RANGE, OffsetOutOfRangeError, kafka_error, translate
 from enact.kafka.transport import InRecord, NextOffset, Offset, TopicPartition
@@ -116,30 +116,15 @@ class Consumption:
                 time.sleep(RETRY_S)
 
     def commit(self, offsets: list[ClientPartition], *, doing: str) -> list[ClientPartition]:
-        """Commit and wait for the answer, for the request timeout at most: the client itself would wait out any outage.
+        """Commit and wait for the answer; the client waits out an outage of the coordinator.
 
-        Raises: DeliveryError without an answer (it may still be carried out), FencedError, BrokerError.
+        On this thread and no other: from a second thread the client hangs while a rebalance callback runs (measured).
+        Raises: DeliveryError without an answer (it may have been carried out), FencedError, BrokerError.
         """
-        answers: list[list[ClientPartition]] = []
-        failures: list[KafkaException] = []
-
-        def ask() -> None:
-            try:
-                answers.append(self.consumer.commit(offsets=offsets, asynchronous=False))
-            except KafkaException as error:
-                failures.append(error)
-
-        asking = threading.Thread(target=ask, name="kafka-commit", daemon=True)
-        asking.start()
-        deadline = time.monotonic() + self._request_timeout_s
-        while asking.is_alive() and time.monotonic() < deadline:
-            asking.join(TRY_S / 4)
-            self._on_wait()
-        if failures:
-            raise translate(failures[0], doing=doing) from failures[0]
-        if not answers:
-            raise DeliveryError(f"Could not {doing}: no answer within {self._request_timeout_s:g} s; it may still be carried out.")
-        return answers[0]
+        try:
+            return self.consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            raise translate(error, doing=doing) from error
 
     def partition_count(self, topic: str) -> int:
         """From broker metadata. Raises: BrokerError if the topic does not exist."""
