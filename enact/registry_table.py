@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from enact.errors import EnactError, NotReadyError
+from enact.errors import EnactError, FencedError, NotReadyError, StateLostError
 from enact.kafka.global_table import GlobalTable, View
 from enact.kafka.transport import NextOffset, Reader
 from enact.log import get_logger
@@ -40,17 +40,28 @@ class RegistryTable:
         return self._table.is_complete
 
     def view(self) -> RegistryView:
-        """The registry now. The same object until the topic has something new."""
+        """The registry now. The same object until the topic has something new. Raises: FencedError as `wait_for`."""
+        self._reached(0, 0.0)
         source = self._table.view
         if source is not self._source:
             self._view, self._source = _view_of(source), source
         return self._view
 
     def wait_for(self, offset: int) -> RegistryView:
-        """A view that holds every record below `offset`. Raises: NotReadyError after two seconds."""
-        if not self._table.wait_until(NextOffset(offset), WAIT_S):
+        """A view that holds every record below `offset`.
+
+        Raises: NotReadyError after two seconds; FencedError if the table's thread has ended: this process must stop,
+        or it would judge by a registry that stands still.
+        """
+        if not self._reached(offset, WAIT_S):
             raise NotReadyError(f"The registry table has not reached offset {offset} within {WAIT_S:g} s.")
         return self.view()
+
+    def _reached(self, offset: int, timeout_s: float) -> bool:
+        try:
+            return self._table.wait_until(NextOffset(offset), timeout_s)
+        except StateLostError as error:
+            raise FencedError(error.message) from error
 
 
 def _view_of(source: View) -> RegistryView:

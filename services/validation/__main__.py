@@ -7,9 +7,9 @@ from enact.kafka.client import KafkaWriter
 from enact.kafka.log_reader import LogReader
 from enact.kafka.wiring import stage_loop
 from enact.registry_table import RegistryTable
-from enact.settings import KernelSettings
 from enact.stage_process import ProcessContext, run_stage
 from services.validation.emission import Topics
+from services.validation.settings import Settings
 from services.validation.stage import ValidationStage
 from topology.stages import dead_letters, group_name
 from topology.topics import topic_name
@@ -18,7 +18,7 @@ from topology.topics import topic_name
 class Validation:
     """The wired stage and the registry it reads."""
 
-    def __init__(self, context: ProcessContext[KernelSettings]) -> None:
+    def __init__(self, context: ProcessContext[Settings]) -> None:
         settings, prefix = context.settings, context.settings.topic_prefix
 
         def topic(short: str) -> str:
@@ -38,6 +38,7 @@ class Validation:
             partition_count=writer.partition_count(topic("admissions")),
             registry=self._registry.view,
             clock=context.clock,
+            limits=settings.validation.limits,
         )
         self._loop = stage_loop(
             context,
@@ -57,4 +58,4 @@ class Validation:
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("validation", Validation, KernelSettings))
+    sys.exit(run_stage("validation", Validation, Settings))

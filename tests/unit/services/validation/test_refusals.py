@@ -7,7 +7,7 @@ from enact.errors import ErrorCode
 from enact.kafka.transport import OutRecord
 from enact.records import codec
 from enact.records.enums import LedgerType, Status, Step
-from enact.records.intent import Header, Original
+from enact.records.intent import ExecutionPolicy, Header, Original
 from enact.records.ledger import LedgerEntry
 from enact.records.tool_call import ToolCall
 from services.validation.checks import Limits
@@ -149,6 +149,13 @@ class TestRefusal:
         assert call.refusal.code == code
         assert (call.tenant_id, call.account_id, call.expires_at_epoch) == ("acme", "account-1", NOW_S + 3600)
         assert letter(sent).original is not None
+
+    def test_a_number_in_the_envelope_that_has_no_exact_form_is_refused_and_not_admitted_without_a_digest(self) -> None:
+        sent = World().publish(make_intent(execution_policy=ExecutionPolicy(max_attempts=2**60)))
+
+        call = only(sent, "calls", ToolCall)
+        assert call.refusal is not None
+        assert (call.refusal.code, call.intent, call.intent_sha256) == ("NUMBER_NOT_EXACT", "", "")
 
     def test_replay_repeats_a_refusal_and_never_decides_it_again(self) -> None:
         world = World()

@@ -140,6 +140,13 @@ class TestReturned:
 
         assert raised.value.code is code
 
+    def test_an_original_that_was_published_under_another_key_is_refused_again(self) -> None:
+        original = Original(key=b"int-2", value=codec.encode(make_intent()))
+
+        sent = World().return_(self.returned(original=original))
+
+        assert letter(sent).code is ErrorCode.KEY_MISMATCH
+
     def test_a_returned_original_under_another_key_is_refused(self) -> None:
         sent = World().return_(self.returned(original=self.original(make_intent())), key=b"int-2")
 
