@@ -189,7 +189,7 @@ class Commands:
             entry = ledger.wait_for(lambda e: _answers(e, command_id), timeout_s)
         if entry is None:
             return Recorded(command_id=command_id, status=seen.status, message=_RESOLVE_RECORDED)
-        return _resolve_answer(entry, command_id, seen, targets, is_applied=is_applied)
+        return _resolve_answer(entry, command_id, seen, targets, is_applied=is_applied, now_ms=self._clock.wall_ms())
 
     def _ledger(self, tenant_id: str, action_intent_id: str) -> LedgerOfOne:
         reader = self._open_reader()
@@ -293,7 +293,7 @@ def _cancel_answer(entry: LedgerEntry, command_id: str, seen: SeenExecution) -> 
 
 
 def _resolve_answer(
-    entry: LedgerEntry, command_id: str, seen: SeenExecution, targets: tuple[SeenAttempt, ...], *, is_applied: bool
+    entry: LedgerEntry, command_id: str, seen: SeenExecution, targets: tuple[SeenAttempt, ...], *, is_applied: bool, now_ms: int
 ) -> Answer:
     if entry.type is LedgerType.OUTCOME_CONTRADICTED:
         message = "Accepted: it is on record as done, against the earlier outcome; whoever relied on that is told."
@@ -308,10 +308,9 @@ def _resolve_answer(
     if seen.status is not None and seen.status in TERMINAL:
         message = f"Too late: the execution is {seen.status.value}, and what is known is not taken back."
         return TooLate(command_id=command_id, status=seen.status, message=message)
-    message = (
-        "Not taken over: a call may still be under way, or its time is not over yet. "
-        "Wait until the execution is IN_DOUBT, look again in the other system, then repeat."
-    )
+    wait_s = -(-max(0, *(one.claimed_ms + one.lease_ms - now_ms for one in targets)) // 1000)
+    when = f"in {wait_s} s" if wait_s > 0 else "once the execution is IN_DOUBT"
+    message = f"Not taken over: the call may still be under way. Look again in the other system {when}, then repeat."
     return InDoubt(command_id=command_id, status=seen.status, message=message)
 
 

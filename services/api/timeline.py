@@ -8,17 +8,21 @@ from collections.abc import Sequence
 import orjson
 
 from enact.error_catalogue import row_of
-from enact.records import ApprovalSource, LedgerEntry, LedgerType, Status, Step
+from enact.records import ApprovalSource, Effect, LedgerEntry, LedgerType, Status, Step
 from services.api.bodies import Body, time_text
 from services.api.fold import ExecutionRow
 from services.api.words import COMPENSATION_TEXT, NEXT_STEP, STATUS_TEXT, reason_text
 
 _RELEASED = "RELEASED"
+_FOUND_OUT = {
+    Effect.APPLIED.value: "We found out that it was done.",
+    Effect.NOT_APPLIED.value: "We found out that it was not done.",
+    Effect.PARTIAL.value: "We found out that a part of it was done.",
+}
 _PLAIN_LINES = {
     LedgerType.DOUBT_RAISED: "The other system's answer was lost, so we do not know whether it was done.",
-    LedgerType.DOUBT_RESOLVED: "It is now known what happened.",
     LedgerType.CANCEL_ACCEPTED: "Cancelling was asked for and accepted.",
-    LedgerType.CANCEL_REFUSED: "Cancelling was asked for, but it came too late.",
+    LedgerType.CANCEL_REFUSED: "Cancelling was asked for, but could not be accepted any more.",
     LedgerType.REDRIVE_ACCEPTED: "It was started again on request.",
     LedgerType.OUTCOME_CONTRADICTED: "It turned out that it was done after all.",
     LedgerType.COMPENSATION_REQUESTED: "It was asked to undo this.",
@@ -93,6 +97,8 @@ def _execution(row: ExecutionRow, entries: Sequence[LedgerEntry]) -> Body:
             steps.append(_line(entry, calls[1]))
         elif hold is not None and entry is hold[0]:
             steps.append(_line(entry, hold[1]))
+        elif entry.type is LedgerType.DOUBT_RESOLVED:
+            steps.append(_line(entry, _FOUND_OUT.get(entry.details.get("effect", ""), "It is now known what happened.")))
         elif entry.type in _PLAIN_LINES:
             steps.append(_line(entry, _PLAIN_LINES[entry.type]))
     text = "It was sent to the other system." if calls is not None else "Nothing has been sent to another system."

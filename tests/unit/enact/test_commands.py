@@ -295,14 +295,18 @@ def test_one_named_attempt_leaves_the_others_in_doubt() -> None:
     assert len(world.events) == 1
 
 
-def test_a_refused_not_applied_says_to_wait_for_the_doubt() -> None:
+def test_a_refused_not_applied_says_when_the_calls_time_is_over() -> None:
     world = World(resolve_answer(LedgerType.RESOLVE_REFUSED))
     world.hold(started(), claimed(1, version=3))
 
     answer = resolve(world, is_applied=False)
+    world.clock.advance(60)
+    later = resolve(world, is_applied=False)
 
     assert isinstance(answer, InDoubt)
-    assert "under way" in answer.message
+    assert "in 15 s" in answer.message
+    assert isinstance(later, InDoubt)
+    assert "once the execution is IN_DOUBT" in later.message
 
 
 def test_a_not_applied_after_success_is_too_late() -> None:

@@ -260,6 +260,7 @@ async def test_the_timeline_tells_of_doubt_holds_and_what_a_person_found(api: Ap
             claimed(1, version=2),
             entry(LedgerType.DOUBT_RAISED, version=3, status=Status.IN_DOUBT, step=Step.EXECUTE, attempt=1),
             entry(LedgerType.CANCEL_REFUSED, version=4, step=Step.EXECUTE),
+            entry(LedgerType.DOUBT_RESOLVED, version=5, step=Step.EXECUTE, attempt=1, details={"effect": "NOT_APPLIED"}),
         ]
     )
 
@@ -270,7 +271,8 @@ async def test_the_timeline_tells_of_doubt_holds_and_what_a_person_found(api: Ap
         "It was on hold for a while.",
         "Tried once.",
         "The other system's answer was lost, so we do not know whether it was done.",
-        "Cancelling was asked for, but it came too late.",
+        "Cancelling was asked for, but could not be accepted any more.",
+        "We found out that it was not done.",
     ]
     assert "operator" in body["phases"][3]["next_step"]
 
