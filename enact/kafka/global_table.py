@@ -136,11 +136,12 @@ class GlobalTable:
             return
         try:
             begin = self._retrying(lambda: reader.begin_offsets([self._partition])[self._partition])
+            asked_s = self._clock.boot_s()
             target = self._retrying(lambda: reader.end_offsets([self._partition])[self._partition])
             if begin is None or target is None:
                 return
             reader.assign({self._partition: begin})
-            self._tail(reader, begin, target)
+            self._tail(reader, begin, target, asked_s)
         except OffsetOutOfRangeError as error:
             _log.warning("global_table_reloads", error, topic=self._partition.topic)
             self._is_complete = False
@@ -149,9 +150,9 @@ class GlobalTable:
         finally:
             reader.close()
 
-    def _tail(self, reader: Reader, begin: NextOffset, target: NextOffset) -> None:
+    def _tail(self, reader: Reader, begin: NextOffset, target: NextOffset, asked_s: float) -> None:
         entries: dict[bytes, Entry] = {}
-        position, checked_s = begin, self._clock.boot_s()
+        position, checked_s = begin, asked_s
         is_reload = self._current_s is not None
         while not self._stop.is_set():
             batch = self._take(reader)
@@ -159,10 +160,11 @@ class GlobalTable:
                 self._take_in(batch, entries, is_shown=self._is_complete or not is_reload)
                 position = NextOffset(batch.records[-1].offset + 1)
             position = NextOffset(max(position, batch.ends.get(self._partition, position)))
+            if not self._is_complete and position >= target:
+                self._current_s = asked_s
+                self._complete(entries, position, target)
             if batch.ends:
                 self._current_s = self._clock.boot_s()
-            if not self._is_complete and position >= target:
-                self._complete(entries, position, target)
             if self._is_complete or not is_reload:
                 self._move(position)
             if self._clock.boot_s() - checked_s >= self._check_s:
