@@ -127,19 +127,27 @@ def test_retention_that_cut_the_ledger_is_no_trouble(model: ReadModel) -> None:
     assert row.status == "SUCCEEDED"
 
 
-def test_staleness_grows_while_the_end_cannot_be_asked(model: ReadModel) -> None:
+def test_staleness_grows_while_entries_are_still_to_be_read(model: ReadModel) -> None:
     clock = ManualClock()
     broker = broker_with([started()])
-    follower = follower_of(broker, model, clock)
+    reader = broker.log_reader()
+    follower = Follower(topic=TOPIC, reader=reader, model=model, clock=clock)
     follower.start()
     follower.step(wait_s=0)
 
-    append(broker, [executed(version=2)], partition=0)
-    clock.advance(0.5)
+    reader.pause([TopicPartition(TOPIC, 1)])
+    append(broker, [executed(version=2)])
+    clock.advance(4.0)
     follower.step(wait_s=0)
-    clock.advance(3.0)
+    behind_ms = follower.freshness.staleness_ms(clock.boot_s())
+    progress = follower.progress
+    reader.resume([TopicPartition(TOPIC, 1)])
+    clock.advance(2.0)
+    follower.step(wait_s=0)
 
-    assert follower.freshness.staleness_ms(clock.boot_s()) == 3500
+    assert behind_ms == 4000
+    assert progress == "1 ledger entries are still to be read"
+    assert follower.freshness.staleness_ms(clock.boot_s()) == 0
 
 
 def test_it_stops_when_told_to(model: ReadModel) -> None:
