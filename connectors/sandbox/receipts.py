@@ -1,7 +1,9 @@
 """In front of every request: log it, find out whose it is, and let it go wrong if a rule says so."""
 
 import asyncio
+import contextlib
 from typing import Any, Final
+from weakref import WeakSet
 
 import orjson
 from aiohttp import web
@@ -34,10 +36,35 @@ class Reception:
         self._store = store
         self._modes = modes
         self._oauth = oauth
+        self._closing = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._in_hand = 0
+        self._transports: WeakSet[asyncio.Transport] = WeakSet()
+
+    async def close(self) -> None:
+        """Let go of what hangs, wait until no request is in hand (also of clients that are gone), and drop connections."""
+        self._closing.set()
+        await self._idle.wait()
+        for transport in list(self._transports):
+            transport.abort()  # a TLS connection would wait long for its peer's farewell
+        await asyncio.sleep(0)
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Log, authenticate, misbehave, answer; an answer waits for the commit of what it says."""
+        self._in_hand += 1
+        self._idle.clear()
+        if request.transport is not None:
+            self._transports.add(request.transport)
+        try:
+            return await self._received(request, handler)
+        finally:
+            self._in_hand -= 1
+            if not self._in_hand:
+                self._idle.set()
+
+    async def _received(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         kind = _kind(request)
         if kind is None:
             answer = await handler(request)
@@ -88,14 +115,14 @@ class Reception:
                 case Behaviour.DROP_BEFORE:
                     return None
                 case Behaviour.HANG_BEFORE | Behaviour.SLOW as behaviour:
-                    await asyncio.sleep(_rule(rule).hang_s)
+                    await self._hang(_rule(rule))
                     return await handler(request) if behaviour is Behaviour.SLOW else None
                 case Behaviour.FAIL_BEFORE | Behaviour.THROTTLE | Behaviour.REJECT:
                     return _failure(_rule(rule))
                 case Behaviour.FAIL_AFTER | Behaviour.HANG_AFTER | Behaviour.DROP_AFTER as behaviour:
                     answer = await handler(request)
                     if behaviour is Behaviour.HANG_AFTER:
-                        await asyncio.sleep(_rule(rule).hang_s)
+                        await self._hang(_rule(rule))
                     if behaviour is not Behaviour.FAIL_AFTER:
                         return None
                     return _failure(_rule(rule)) if answer.status < 400 else answer
@@ -104,6 +131,10 @@ class Reception:
         except web.HTTPException as error:
             code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(error.status, "UNKNOWN_EXCEPTION")
             return error_answer(SalesforceError(error.status, code, "The requested resource does not exist or does not take this method"))
+
+    async def _hang(self, rule: Rule) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), rule.hang_s)
 
 
 def _rule(rule: Rule | None) -> Rule:

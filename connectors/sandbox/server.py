@@ -33,6 +33,7 @@ class SandboxServer:
         self._tls = tls
         self._store: Store | None = None
         self._runner: web.AppRunner | None = None
+        self._reception: Reception | None = None
         self.url = ""
         self.tls_url: str | None = None
 
@@ -40,7 +41,8 @@ class SandboxServer:
         """Listen; then `url` and `tls_url` say where. Raises: OSError if a port is taken."""
         store = self._store = Store(self._data_dir / DATABASE)
         modes, oauth = Modes(store), OAuth(store)
-        app = web.Application(middlewares=[Reception(store, modes, oauth).middleware])
+        reception = self._reception = Reception(store, modes, oauth)
+        app = web.Application(middlewares=[reception.middleware])
         app.add_routes([web.post("/services/oauth2/token", oauth.token), *CrmApi(store).routes(), *Fire(store).routes()])
         app.add_routes(Admin(store, modes, oauth).routes())
         self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=0.2)
@@ -58,10 +60,15 @@ class SandboxServer:
     async def stop(self) -> None:
         """Stop listening; calls that hang are dropped."""
         if self._runner is not None:
+            for site in list(self._runner.sites):
+                await site.stop()
+        if self._reception is not None:
+            await self._reception.close()
+        if self._runner is not None:
             await self._runner.cleanup()
         if self._store is not None:
             self._store.close()
-        self._runner = self._store = None
+        self._runner = self._store = self._reception = None
 
     async def _listen(self, port: int, context: ssl.SSLContext | None) -> int:
         if self._runner is None:
@@ -88,6 +95,7 @@ def start_sandbox(data_dir: Path, *, port: int = 0, tls: tuple[Path, Path] | Non
         finally:
             asyncio.run_coroutine_threadsafe(server.stop(), loop).result()
     finally:
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0.01), loop).result()  # closed sockets are let go of in later turns
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

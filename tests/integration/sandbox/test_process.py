@@ -1,0 +1,124 @@
+"""The sandbox as a process of its own: it remembers what it answered, and goes when its supervisor goes."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.http import HttpClient, HttpRequest
+from connectors.outbound_policy import OutboundPolicy
+from connectors.sandbox.admin_client import SandboxAdmin
+from connectors.sandbox.tenants import api_key
+from enact.errors import EnactError
+
+TASKS = "/services/data/v60.0/sobjects/Task/Enact_Key__c"
+MIN_UPSERTS_PER_S = 300
+"""A floor for a busy machine of two cores, not a measurement; alone it does several times that."""
+
+
+@contextlib.contextmanager
+def process(folder: Path, *options: str, **settings: Any) -> Iterator[tuple[subprocess.Popen[str], SandboxAdmin]]:
+    command = [sys.executable, "-m", "connectors.sandbox", "--port", "0", "--data-dir", str(folder), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **settings) as started:
+        try:
+            assert started.stdout is not None
+            line = started.stdout.readline()
+            found = re.match(r"sandbox (\S+)", line)
+            assert found, f"the sandbox said {line!r}"
+            yield started, SandboxAdmin(found.group(1))
+        finally:
+            if started.poll() is None:
+                started.kill()
+
+
+async def upsert(admin: SandboxAdmin, count: int, *, at_once: int) -> int:
+    http = HttpClient(OutboundPolicy.from_entries([admin.url.removeprefix("http://")]))
+    headers = {"Authorization": f"Bearer {api_key('acme')}", "Content-Type": "application/json"}
+    permits = asyncio.Semaphore(at_once)
+    done = 0
+
+    async def one(number: int) -> None:
+        nonlocal done
+        async with permits:
+            url = f"{admin.url}{TASKS}/key-{number}"
+            with contextlib.suppress(EnactError):
+                answer = await http.send(HttpRequest(method="PATCH", url=url, headers=headers, body=b'{"Subject":"x"}', timeout_ms=5_000))
+                done += answer.status == 201
+
+    await asyncio.gather(*(one(number) for number in range(count)))
+    await http.close()
+    return done
+
+
+def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
+    with process(tmp_path) as (killed, admin):
+        asyncio.run(upsert(admin, 50, at_once=10))
+        admin.set_mode("reject", subject="never", count=3)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait(10)
+
+    with process(tmp_path) as (_, again):
+        assert again.summary()["objects"] == {"Task": 50}
+        assert len(again.receipts(kind="write")) == 50
+        assert len(again.applications(operation="create")) == 50
+        assert [mode["remaining"] for mode in again.summary()["modes"]] == [3]
+        assert asyncio.run(upsert(again, 1, at_once=1)) == 0, "the key is known: updated, not created"
+        assert again.summary()["objects"] == {"Task": 50}
+
+
+def test_it_ends_when_the_supervisor_s_pipe_closes(tmp_path: Path) -> None:
+    read_end, write_end = os.pipe()
+    with process(tmp_path, pass_fds=(read_end,), env={**os.environ, "ENACT_SUPERVISOR_FD": str(read_end)}) as (child, admin):
+        os.close(read_end)
+        assert admin.is_ready()
+
+        os.close(write_end)
+
+        assert child.wait(10) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_good_order_also_while_a_call_hangs(tmp_path: Path, number: signal.Signals) -> None:
+    with process(tmp_path) as (child, admin):
+        admin.set_mode("hang_before", on="any")
+        call = urllib.request.Request(f"{admin.url}/services/data/v60.0", headers={"Authorization": f"Bearer {api_key('acme')}"})
+        with pytest.raises(OSError, match="timed out"), urllib.request.urlopen(call, timeout=0.2):
+            pass
+
+        child.send_signal(number)
+
+        assert child.wait(10) == 0
+
+
+def test_a_taken_port_is_explained(tmp_path: Path) -> None:
+    with process(tmp_path) as (_, admin):
+        port = admin.url.rpartition(":")[2]
+        command = [sys.executable, "-m", "connectors.sandbox", "--port", port, "--data-dir", str(tmp_path / "other")]
+
+        second = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    assert second.returncode == 1
+    assert f"127.0.0.1:{port}" in second.stderr
+    assert "--port" in second.stderr
+
+
+def test_it_carries_the_load_of_the_chain(tmp_path: Path) -> None:
+    with process(tmp_path) as (_, admin):
+        started = time.monotonic()
+
+        done = asyncio.run(upsert(admin, 1_500, at_once=50))
+
+        rate = 1_500 / (time.monotonic() - started)
+        print(f"{rate:.0f} upserts a second, client included")
+        assert done == 1_500
+        assert rate > MIN_UPSERTS_PER_S
