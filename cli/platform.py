@@ -35,7 +35,7 @@ RUNNING_STAGES = ("validation", "tool_mapping", "invocation", "recording", "api"
 """Stages that this version has; the others are declared and come later."""
 
 SANDBOX_PORT = 8090
-BROKER_PORT = 9092
+STOP_SLACK_S = 5.0
 DEV_PARTITIONS = 4
 READY_TIMEOUT_S = 90.0
 SANDBOX_TENANTS = ("acme", "globex", "initech")
@@ -43,11 +43,15 @@ SANDBOX_TENANTS = ("acme", "globex", "initech")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformOptions:
-    """What to start. `has_free_ports`: any free ports instead of the documented ones (demo, tests)."""
+    """What to start. `has_free_ports`: any free ports instead of the documented ones (demo, tests).
+
+    `replication_factor` None: 1 on the broker that enact starts, 3 on any other cluster.
+    """
 
     has_sandbox: bool = False
     has_free_ports: bool = False
     partitions: int = DEV_PARTITIONS
+    replication_factor: int | None = None
     instances: Mapping[str, int] = field(default_factory=dict)
     stages: tuple[str, ...] = RUNNING_STAGES
     tenants: tuple[str, ...] = SANDBOX_TENANTS
@@ -135,8 +139,8 @@ class Platform:
             self._tell(f"Using the Kafka cluster at {given}.")
             self.bootstrap_servers = given
             return
-        port = 0 if self.options.has_free_ports else None
-        self.broker = EmbeddedBroker(self.data_dir / "broker", port=port, controller_port=port, on_progress=self._tell)
+        ports = (0, 0) if self.options.has_free_ports else (self.settings.broker.port, self.settings.broker.controller_port)
+        self.broker = EmbeddedBroker(self.data_dir, port=ports[0], controller_port=ports[1], on_progress=self._tell)
         self.broker.start()
         self.broker.wait_ready()
         self.bootstrap_servers = self.broker.bootstrap_servers
@@ -146,7 +150,7 @@ class Platform:
         sizing = Sizing(
             prefix=self.settings.topic_prefix,
             partition_count=self.options.partitions,
-            replication_factor=1 if self.broker is not None else 3,
+            replication_factor=self.options.replication_factor or (1 if self.broker is not None else 3),
         )
         applied = topology_apply(KafkaAdmin(self.kafka), sizing)
         if applied.done:
@@ -190,7 +194,13 @@ class Platform:
         specs += stage_specs(
             self.options.stages, environ=environ, instances=self.options.instances, with_free_ports=self.options.has_free_ports
         )
-        self.supervisor = Supervisor(specs, data_dir=self.data_dir, broker=self.broker, on_change=self._changed)
+        self.supervisor = Supervisor(
+            specs,
+            data_dir=self.data_dir,
+            broker=self.broker,
+            on_change=self._changed,
+            grace_s=self.settings.shutdown_timeout_s + STOP_SLACK_S,
+        )
         self.supervisor.claim()
 
     def _sandbox(self) -> ProcessSpec:

@@ -1,14 +1,18 @@
 """Brings a cluster to the declared topics: looks, plans (`topology.plan`, pure), acts. Creates and alters; deletes nothing."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
-from enact.errors import ConfigurationError, EnactError
+from enact.errors import BrokerError, ConfigurationError, EnactError
 from enact.kafka.admin import TopicDescription, TopicShape
 from enact.kafka.transport import NextOffset, TopicPartition
 from topology.plan import Action, ActualTopic, AlterConfig, CreateTopic, Plan, StartLog, plan
 from topology.spec import Sizing, TopicSpec, topic_specs
+
+
+SHOWN_TIMEOUT_S = 30.0
 
 
 class TopicAdmin(Protocol):
@@ -65,7 +69,17 @@ def topology_apply(admin: TopicAdmin, sizing: Sizing, *, on_action: Callable[[Ac
     for action in wanted.actions:
         on_action(action)
         warnings += _do(admin, action)
+    _wait_until_shown(admin, [action.spec.name for action in wanted.actions if isinstance(action, CreateTopic)])
     return Applied(done=wanted.actions, warnings=tuple(warnings))
+
+
+def _wait_until_shown(admin: TopicAdmin, names: Sequence[str]) -> None:
+    """A created topic is in the controller's log before the brokers show it; on a busy machine that takes seconds."""
+    deadline_s = time.monotonic() + SHOWN_TIMEOUT_S
+    while missing := set(names) - set(admin.describe_topics(names)):
+        if time.monotonic() > deadline_s:
+            raise BrokerError(f"Created, but not shown by the cluster after {SHOWN_TIMEOUT_S:g} s: {', '.join(sorted(missing))}. Run it again.")
+        time.sleep(0.1)
 
 
 def _do(admin: TopicAdmin, action: Action) -> list[str]:

@@ -102,6 +102,13 @@ class ApiSettings(Group):
     port: Port = Field(default=8080, description="port of the api; 0 = any free one")
 
 
+class BrokerSettings(Group):
+    """Where the broker that `enact up` starts listens."""
+
+    port: Port | None = Field(default=None, description="port of the started broker; none = the last run's, else 9092, else a free one")
+    controller_port: Port | None = Field(default=None, description="port of its controller; none = as above, from 9093")
+
+
 class OutboundSettings(Group):
     """Which private addresses calls may reach."""
 
@@ -134,6 +141,7 @@ class KernelSettings(BaseSettings):
     outbound: OutboundSettings = OutboundSettings()
     log: LogSettings = LogSettings()
     api: ApiSettings = ApiSettings()
+    broker: BrokerSettings = BrokerSettings()
     shutdown_timeout_s: float = Field(
         default=60.0, gt=0, description="seconds a stopping process may drain before it ends itself; above the longest tool timeout"
     )

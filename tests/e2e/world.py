@@ -1,0 +1,227 @@
+"""A running enact under test, and an outside look at it: topics as they are, the sandbox's own logs, processes by pid.
+
+Nothing here asks enact what happened; it reads the topics with plain readers and the sandbox's receipts.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cli.platform import Platform, PlatformOptions
+from connectors.sandbox.admin_client import SandboxAdmin
+from enact.kafka.admin import KafkaAdmin
+from enact.kafka.client import KafkaWriter
+from enact.kafka.log_reader import LogReader
+from enact.kafka.partitioner import partition_of
+from enact.kafka.transport import InRecord, NextOffset, OutRecord, TopicPartition
+from enact.lifecycle import TERMINAL
+from enact.records import ActionOutcome, ExecutionEvent, LedgerEntry, Signal, Status
+from enact.records.codec import decode, encode_json
+from enact.records.intent import ApprovedIntent
+from enact.settings import KernelSettings, load
+from topology.stages import STAGES, dead_letters, group_name
+
+R = TypeVar("R")
+DONE = TERMINAL | {Status.IN_DOUBT}
+STAGES_WITH_GROUPS = ("validation", "tool_mapping", "invocation", "recording")
+
+
+class World:
+    """One enact with a topic prefix of its own on the given broker."""
+
+    def __init__(self, folder: Path, prefix: str, *, bootstrap: str | None, instances: int = 1, environ: dict[str, str] | None = None) -> None:
+        given = {"ENACT_DATA_DIR": str(folder / "data"), "ENACT_TOPIC_PREFIX": prefix}
+        if bootstrap is not None:
+            given["ENACT_KAFKA__BOOTSTRAP_SERVERS"] = bootstrap
+        self.settings = load(KernelSettings, given)
+        self.lines: list[str] = []
+        options = PlatformOptions(
+            has_sandbox=True,
+            has_free_ports=True,
+            replication_factor=1,
+            instances=dict.fromkeys(STAGES_WITH_GROUPS, instances),
+            environ={"ENACT_TOPIC_PREFIX": prefix, **(environ or {})},
+        )
+        self.platform = Platform(self.settings, options, tell=self.lines.append)
+        self._tending: threading.Thread | None = None
+        self._may_tend = threading.Event()
+
+    def start(self) -> None:
+        """Start, wait until ready, and keep supervising in a thread."""
+        assert self.platform.start(), "the platform was asked to stop"
+        self._may_tend.set()
+        self._tending = threading.Thread(target=self._tend, daemon=True)
+        self._tending.start()
+
+    def stop(self) -> None:
+        """Stop everything."""
+        self._may_tend.clear()
+        if self._tending is not None:
+            self._tending.join()
+        self.platform.stop()
+
+    def restart(self) -> None:
+        """Stop and start again on the same data and topics."""
+        self.stop()
+        self.start()
+
+    @property
+    def sandbox(self) -> SandboxAdmin:
+        """The practice world's back door."""
+        assert self.platform.sandbox_url is not None
+        return SandboxAdmin(self.platform.sandbox_url)
+
+    @property
+    def data_dir(self) -> Path:
+        """Where local state lies."""
+        return self.platform.data_dir
+
+    def pids(self, *, stage: str | None = None) -> dict[str, int]:
+        """Running stage processes by name."""
+        supervisor = self.platform.supervisor
+        assert supervisor is not None
+        return {
+            c.name: c.pid for c in supervisor.children if c.pid is not None and c.spec.stage in (stage, *(STAGES_WITH_GROUPS if stage is None else ()))
+        }
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Signal one stage process, if it runs."""
+        pid = self.pids().get(name)
+        if pid is not None:
+            os.kill(pid, number)
+
+    def publish(self, intents: Iterable[ApprovedIntent]) -> None:
+        """As an upstream would: JSON, keyed by id, murmur2."""
+        writer = KafkaWriter(self.platform.kafka)
+        topic = self.platform.topic("intents.approved")
+        for intent in intents:
+            partition = partition_of(intent.action_intent_id, self.platform.options.partitions)
+            writer.send(OutRecord(topic, partition, intent.action_intent_id.encode(), encode_json(intent)))
+        writer.flush(60)
+        writer.close()
+
+    def dump(self, short: str) -> list[InRecord]:
+        """Every record of a topic, to the end it has now."""
+        reader = LogReader(self.platform.kafka)
+        topic = self.platform.topic(short)
+        partitions = [TopicPartition(topic, p) for p in range(reader.partition_count(topic))]
+        begins, ends = reader.begin_offsets(partitions), reader.end_offsets(partitions)
+        reader.assign({tp: NextOffset(begins[tp]) for tp in partitions})
+        records: list[InRecord] = []
+        left = {tp for tp in partitions if ends[tp] > begins[tp]}
+        deadline = time.monotonic() + 60
+        while left and time.monotonic() < deadline:
+            batch = reader.take(5000, 0.2)
+            records += batch.records
+            for record in batch.records:
+                tp = TopicPartition(record.topic, record.partition)
+                if record.offset + 1 >= ends[tp]:
+                    left.discard(tp)
+            left -= {tp for tp, met in batch.ends.items() if met >= ends.get(tp, 0)}
+        reader.close()
+        assert not left, f"could not read {short} to its end"
+        return records
+
+    def records(self, short: str, kind: type[R]) -> list[R]:
+        """Every record of a topic, decoded."""
+        return [decode(kind, record.value) for record in self.dump(short) if record.value is not None]
+
+    def outcomes(self) -> dict[tuple[str, str], ActionOutcome]:
+        """The outcome that counts, of each execution."""
+        best: dict[tuple[str, str], ActionOutcome] = {}
+        for outcome in self.records("outcomes", ActionOutcome):
+            key = (outcome.tenant_id, outcome.action_intent_id)
+            if key not in best or best[key].version < outcome.version:
+                best[key] = outcome
+        return best
+
+    def ledger(self) -> dict[str, LedgerEntry]:
+        """Ledger entries by their id."""
+        return {entry.entry_id: entry for entry in self.records("ledger", LedgerEntry)}
+
+    def signals(self) -> dict[str, Signal]:
+        """Signals by their id."""
+        return {signal_.signal_id: signal_ for signal_ in self.records("signals", Signal)}
+
+    def events(self) -> list[ExecutionEvent]:
+        """The execution log."""
+        return self.records("executions", ExecutionEvent)
+
+    def dead_letters(self, stage: str) -> list[InRecord]:
+        """What a stage kept for a person."""
+        return self.dump(dead_letters(stage))
+
+    def receipts(self) -> list[dict[str, Any]]:
+        """Every write that reached the sandbox."""
+        return self.sandbox.receipts(kind="write")
+
+    def wait_until(self, is_true: Callable[[], bool], timeout_s: float, what: str) -> None:
+        """Poll until true. Raises: AssertionError naming what did not happen."""
+        deadline = time.monotonic() + timeout_s
+        while not is_true():
+            assert time.monotonic() < deadline, f"{what} within {timeout_s} s; last lines: {self.lines[-15:]}"
+            time.sleep(0.25)
+
+    def wait_for_outcomes(self, count: int, timeout_s: float, statuses: Iterable[Status] = DONE) -> dict[tuple[str, str], ActionOutcome]:
+        """Wait until so many executions have one of these outcomes."""
+        wanted = frozenset(statuses)
+        found: dict[tuple[str, str], ActionOutcome] = {}
+
+        def is_done() -> bool:
+            nonlocal found
+            found = {key: o for key, o in self.outcomes().items() if o.status in wanted}
+            return len(found) >= count
+
+        try:
+            self.wait_until(is_done, timeout_s, f"{count} outcomes")
+        except AssertionError as error:
+            raise AssertionError(f"{len(found)} of {count} outcomes: {Counter(o.status for o in found.values())}; {error}") from None
+        return found
+
+    def wait_for_quiet(self, timeout_s: float = 60.0, quiet_s: float = 2.0) -> None:
+        """Wait until no topic of the pipeline grows any more."""
+        shorts = ("intents.approved", "admissions", "intents.validated", "tool-calls", "executions", "tool-results", "outcomes", "ledger", "signals")
+        last: dict[TopicPartition, NextOffset] = {}
+        since = time.monotonic()
+        deadline = time.monotonic() + timeout_s
+        reader = LogReader(self.platform.kafka)
+        partitions = [TopicPartition(self.platform.topic(s), p) for s in shorts for p in range(self.platform.options.partitions)]
+        while time.monotonic() - since < quiet_s:
+            assert time.monotonic() < deadline, "the topics do not come to rest"
+            ends = dict(reader.end_offsets(partitions))
+            if ends != last:
+                last, since = ends, time.monotonic()
+            time.sleep(0.25)
+        reader.close()
+
+    def reset_to_beginning(self, stages: Sequence[str]) -> None:
+        """Rewind the groups of stopped stages to offset 0 of everything they read."""
+        admin = KafkaAdmin(self.platform.kafka)
+        for name in stages:
+            stage = STAGES[name]
+            shorts = [*stage.reads, *([stage.log] if stage.log else [])]
+            group = group_name(name, self.settings.topic_prefix)
+            topics = {self.platform.topic(short) for short in shorts}
+            committed = admin.committed_offsets(group)
+            offsets = {tp: NextOffset(0) for tp in committed if tp.topic in topics}
+            assert offsets, f"{group} has committed nothing"
+            deadline = time.monotonic() + 20
+            while True:
+                try:
+                    admin.set_group_offsets(group, offsets, is_overwriting=True)
+                    break
+                except Exception:
+                    assert time.monotonic() < deadline, f"{group} stays live"
+                    time.sleep(0.5)
+
+    def _tend(self) -> None:
+        supervisor = self.platform.supervisor
+        assert supervisor is not None
+        while self._may_tend.is_set():
+            supervisor.tick()
+            time.sleep(0.05)
