@@ -124,8 +124,8 @@ class KafkaWriter:
         """Serve delivery reports without waiting."""
         self._producer.poll(0)
 
-    def flush(self, timeout_s: float, on_wait: Callable[[], None] | None = None) -> None:
-        """Wait until every record sent without `on_delivery` since the last `flush` is acknowledged; `on_wait` is called meanwhile.
+    def flush(self, timeout_s: float) -> None:
+        """Wait until every record sent without `on_delivery` since the last `flush` is acknowledged.
 
         Raises: DeliveryError (unknown: perhaps in the log), RecordTooLargeError, BrokerError or FencedError.
         """
@@ -136,8 +136,6 @@ class KafkaWriter:
         while epoch.pending and (left := deadline - time.monotonic()) > 0:
             self._producer.poll(min(left, POLL_SLICE_S))
             self._on_wait()
-            if on_wait is not None:
-                on_wait()
         epoch.check()
         if epoch.pending:
             raise DeliveryError(

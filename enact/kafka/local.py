@@ -5,7 +5,7 @@ is what `tests/contract/brokers` runs against both. Time is the clock it is give
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from enact.clock import Clock, ManualClock
@@ -173,8 +173,8 @@ class LocalWriter:
         for on_delivery, error, partition, offset in reports:
             on_delivery(error, partition, offset)
 
-    def flush(self, timeout_s: float, on_wait: Callable[[], None] | None = None) -> None:
-        """Serve delivery reports; nothing is waited for. Raises: what a record without `on_delivery` met since the last `flush`."""
+    def flush(self, timeout_s: float) -> None:
+        """Serve delivery reports. Raises: what a record without `on_delivery` met since the last `flush`."""
         self.poll()
         with self._lock:
             failure, self._failure = self._failure, None

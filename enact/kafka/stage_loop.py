@@ -182,7 +182,7 @@ class StageLoop:
     def _flush(self) -> None:
         hit(Failpoint.BEFORE_EMISSION_FLUSH)
         started_s = time.perf_counter()
-        self._writer.flush(FLUSH_TIMEOUT_S, self._context.health.beat)
+        self._writer.flush(FLUSH_TIMEOUT_S)
         self._context.meter.flushed(time.perf_counter() - started_s)
         hit(Failpoint.AFTER_EMISSION_FLUSH)
 

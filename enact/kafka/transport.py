@@ -69,8 +69,8 @@ class Writer(Protocol):
     def poll(self) -> None:
         """Serve delivery reports without waiting."""
 
-    def flush(self, timeout_s: float, on_wait: Callable[[], None] | None = None) -> None:
-        """Wait until every record sent *without* `on_delivery` is acknowledged; `on_wait` is called every few milliseconds meanwhile.
+    def flush(self, timeout_s: float) -> None:
+        """Wait until every record sent *without* `on_delivery` is acknowledged.
 
         Raises: DeliveryError if one was not (the record may be in the log all the same);
         RecordTooLargeError if the broker refused one for its size.

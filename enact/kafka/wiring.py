@@ -36,8 +36,8 @@ def stage_loop(
     instance = instance or instance_directory(context)
     kafka = context.settings.kafka
     loop_context = LoopContext(
-        reader=GroupReader(kafka, group, on_statistics=StatisticsCollector(context.metrics).collect),
-        writer=writer or KafkaWriter(kafka),
+        reader=GroupReader(kafka, group, on_statistics=StatisticsCollector(context.metrics).collect, on_wait=context.health.beat),
+        writer=writer or KafkaWriter(kafka, on_wait=context.health.beat),
         clock=context.clock,
         meter=context.metrics,
         health=context.health,

@@ -42,7 +42,7 @@ class Invocation:
             return topic_name(short, prefix)
 
         instance = instance_directory(context)
-        writer = KafkaWriter(kafka)
+        writer = KafkaWriter(kafka, on_wait=context.health.beat)
         partition_count = writer.partition_count(topic("executions"))
         object_partitions = writer.partition_count(topic("internal-objects"))
         switches_topic = topic("switches")

@@ -24,7 +24,7 @@ class Validation:
         def topic(short: str) -> str:
             return topic_name(short, prefix)
 
-        writer = KafkaWriter(settings.kafka)
+        writer = KafkaWriter(settings.kafka, on_wait=context.health.beat)
         self._registry = RegistryTable(topic("registry"), lambda: LogReader(settings.kafka))
         stage = ValidationStage(
             Topics(
