@@ -19,20 +19,6 @@ from connectors.sandbox.connector import SandboxConnector
 from enact.clock import Clock
 
 
-class Connectors(dict[str, Connector]):
-    """Connector name to connector, and the HTTP client they share."""
-
-    def __init__(self, connectors: Iterable[Connector], http: HttpClient) -> None:
-        super().__init__((connector.name, connector) for connector in connectors)
-        self._http = http
-
-    async def close(self) -> None:
-        """Close every connector and the client; on the event loop that made the calls."""
-        for connector in self.values():
-            await connector.close()
-        await self._http.close()
-
-
 def build_connectors(
     *,
     publish: Publish,
@@ -40,17 +26,21 @@ def build_connectors(
     credentials_dir: Path | None,
     outbound_allow: Iterable[str] = (),
     ca_file: Path | None = None,
-) -> Connectors:
-    """All connectors. The sandbox's is always there: without its registry entry and credentials nothing reaches it.
+) -> dict[str, Connector]:
+    """All connectors by name, on one HTTP client; close each of them on the event loop that made the calls.
+
+    The sandbox's is always there: without its registry entry and its credentials nothing reaches it.
 
     Raises: ConfigurationError.
     """
     http = HttpClient(OutboundPolicy.from_entries(outbound_allow), ca_file=ca_file)
     store = CredentialStore(credentials_dir)
-    return Connectors(
-        [InternalConnector(publish), CrmConnector(http, store, clock), SandboxConnector(http, store, clock)],
-        http,
+    connectors: tuple[Connector, ...] = (
+        InternalConnector(publish),
+        CrmConnector(http, store, clock),
+        SandboxConnector(http, store, clock),
     )
+    return {connector.name: connector for connector in connectors}
 
 
 def shipped_tools() -> dict[str, Tool]:

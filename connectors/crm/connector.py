@@ -111,7 +111,8 @@ class CrmConnector:
         return Health(ok=len(answered) == len(instances), detail=f"{len(answered)} of {len(instances)} CRM instances answered.")
 
     async def close(self) -> None:
-        """The HTTP client belongs to whoever made it."""
+        """Close the HTTP client, which the connectors of a process share: they are closed together."""
+        await self._http.close()
 
     async def _answers(self, instance: str) -> bool:
         try:

@@ -6,10 +6,15 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Final
 
 import uvloop
 
 from connectors.sandbox.server import SandboxServer
+from enact.errors import ConfigurationError
+from enact.settings import KernelSettings, load
+
+EXIT_CONFIGURATION: Final = 64
 
 
 def main() -> int:
@@ -25,9 +30,11 @@ def main() -> int:
         parser.error("--tls-cert and --tls-key belong together")
     tls = (options.tls_cert, options.tls_key) if options.tls_cert is not None else None
     server = SandboxServer(options.data_dir, port=options.port, tls_port=options.tls_port, tls=tls)
-    supervisor = os.environ.get("ENACT_SUPERVISOR_FD")
     try:
-        uvloop.run(_serve(server, int(supervisor) if supervisor else None))
+        uvloop.run(_serve(server, load(KernelSettings).supervisor_fd))
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return EXIT_CONFIGURATION
     except OSError as error:
         problem = f"The sandbox cannot listen on 127.0.0.1:{options.port} ({error.strerror})"
         sys.stderr.write(f"{problem}: free the port or choose another with --port.\n")

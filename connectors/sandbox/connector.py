@@ -84,4 +84,5 @@ class SandboxConnector:
         return Health(ok=True, detail="The sandbox runs on this machine.")
 
     async def close(self) -> None:
-        """The HTTP client belongs to whoever made it."""
+        """Close the HTTP client, which the connectors of a process share: they are closed together."""
+        await self._http.close()

@@ -209,4 +209,5 @@ async def world(name: str, folder: Path, admin: SandboxAdmin) -> AsyncIterator[W
     try:
         yield worlds[name]
     finally:
-        await connectors.close()
+        for built in connectors.values():
+            await built.close()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import requests
-from simple_salesforce import Salesforce
+from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceExpiredSession, SalesforceMalformedRequest, SalesforceResourceNotFound
 
 from connectors.sandbox.admin_client import SandboxAdmin
@@ -76,7 +76,7 @@ def test_it_upserts_by_external_id(salesforce: Any) -> None:
     assert salesforce.Task.get_by_custom_id("Enact_Key__c", "key-1")["Subject"] == "Two"
 
 
-def test_it_queries(salesforce: Any) -> None:
+def test_it_queries_in_soql(salesforce: Any) -> None:
     for number in range(3):
         salesforce.Task.create({"Subject": "it's one" if number == 1 else "another", "Enact_Key__c": f"key-{number}"})
 
@@ -88,7 +88,7 @@ def test_it_queries(salesforce: Any) -> None:
     assert everything["totalSize"] == 3
 
 
-def test_it_describes(salesforce: Any) -> None:
+def test_it_describes_what_there_is(salesforce: Any) -> None:
     described = salesforce.Task.describe()
     everything = salesforce.describe()
 
