@@ -3,7 +3,7 @@
 No retries (aiohttp by itself repeats GET, PUT and DELETE when a kept-alive connection breaks), no redirects, no
 proxy environment, no cookies; resolved addresses checked; TLS verified; answers limited in size and time. It
 knows whether the first byte was sent, which decides between "not applied" and "nobody can say".
-Named tests: `tests/unit/connectors/test_http_once.py`.
+Named tests: `tests/contract/connectors/test_http_once.py`.
 """
 
 import asyncio
