@@ -153,7 +153,7 @@ def _learn(step: StepState, fact: Fact, log_ms: int) -> StepState:
         return replace(step, evidence=(*step.evidence, Evidence(state=learned, refs=fact.refs, error=fact.error)))
     if fact.source is FactSource.LOOKUP:
         attempt = replace(attempt, look_ups=attempt.look_ups + 1)
-    if learned is AttemptState.NOT_APPLIED and not _may_deny(attempt, fact.source, log_ms):
+    if learned is AttemptState.NOT_APPLIED and not _may_deny(attempt, fact, log_ms):
         step = _with_attempt(step, attempt)
         is_early_look_up = fact.source is FactSource.LOOKUP and attempt.state is AttemptState.UNKNOWN
         return _in_generation(step, due_ms=max(fact.not_before_ms or 0, attempt.settled_ms)) if is_early_look_up else step
@@ -170,13 +170,16 @@ def _learn(step: StepState, fact: Fact, log_ms: int) -> StepState:
     return _in_generation(step, due_ms=fact.not_before_ms or 0, park=None)
 
 
-def _may_deny(attempt: Attempt, source: FactSource, log_ms: int) -> bool:
-    """Whose word counts that nothing happened: the caller's at once, the world's and a person's after a time."""
-    match source:
+def _may_deny(attempt: Attempt, fact: Fact, log_ms: int) -> bool:
+    """Whose word counts that nothing happened: the caller's at once, the world's and a person's after a time.
+
+    A look-up must have *begun* after that time: one that asked too early says nothing, however late it lands.
+    """
+    match fact.source:
         case FactSource.CALL | FactSource.LATE:
             return True
         case FactSource.LOOKUP:
-            return log_ms >= attempt.settled_ms
+            return fact.started_at_ms is not None and min(log_ms, fact.started_at_ms) >= attempt.settled_ms
         case FactSource.HUMAN:
             return attempt.state is AttemptState.UNKNOWN and log_ms >= attempt.lease_end_ms
         case FactSource.TAKE_OVER | FactSource.UNKNOWN:

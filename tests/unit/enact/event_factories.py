@@ -133,11 +133,21 @@ def a_fact(
     error: ErrorInfo | None = None,
     not_before_ms: int | None = None,
     refs: tuple[ExternalRef, ...] = (),
+    started_at_ms: int | None = None,
 ) -> Fact:
     """A fact about the attempt with `nonce`."""
     if is_permanent:
         error = an_error(is_permanent=True)
-    return Fact(attempt=1, nonce=nonce, effect=effect, source=source, error=error, not_before_ms=not_before_ms, refs=refs)
+    return Fact(
+        attempt=1,
+        nonce=nonce,
+        effect=effect,
+        source=source,
+        error=error,
+        not_before_ms=not_before_ms,
+        refs=refs,
+        started_at_ms=started_at_ms,
+    )
 
 
 def an_error(code: str = "TOOL_REJECTED", *, is_permanent: bool = False) -> ErrorInfo:

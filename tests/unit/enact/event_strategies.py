@@ -15,6 +15,7 @@ from tests.unit.enact.event_factories import (
     LOOKUP,
     NONE,
     SETTLE_MS,
+    START_MS,
     UPSERT,
     Log,
     a_bare_subject,
@@ -79,6 +80,7 @@ def _facts(draw: st.DrawFn) -> MakeData:
         draw(st.sampled_from(NONCES)),
         draw(st.sampled_from(list(FactSource))),
         is_permanent=draw(st.sampled_from((False, False, False, True))),
+        started_at_ms=draw(st.sampled_from((None, START_MS, START_MS + 100 * LIFETIME_S * 1000))),
     )
     return lambda _: fact
 

@@ -26,6 +26,8 @@ from tests.unit.enact.event_factories import (
     released,
 )
 
+SETTLED_MS = START_MS + LEASE_MS + SETTLE_MS
+
 
 def test_the_first_copy_of_an_event_counts_and_repeats_change_nothing() -> None:
     event = an_event(a_fact(Effect.NOT_APPLIED))
@@ -184,12 +186,20 @@ def test_not_applied_from_the_caller_counts_at_once(source: FactSource) -> None:
 
 
 @pytest.mark.parametrize(
-    ("waited_ms", "state"), [(LEASE_MS + SETTLE_MS - 1, AttemptState.UNKNOWN), (LEASE_MS + SETTLE_MS, AttemptState.NOT_APPLIED)]
+    ("asked_ms", "landed_ms", "state"),
+    [
+        (SETTLED_MS, SETTLED_MS, AttemptState.NOT_APPLIED),
+        (SETTLED_MS, SETTLED_MS - 1, AttemptState.UNKNOWN),
+        (SETTLED_MS - 1, SETTLED_MS + 9_999, AttemptState.UNKNOWN),
+        (None, SETTLED_MS, AttemptState.UNKNOWN),
+    ],
 )
-def test_not_applied_from_a_look_up_counts_only_after_lease_and_settle(waited_ms: int, state: AttemptState) -> None:
+def test_not_applied_from_a_look_up_counts_only_if_it_was_asked_and_landed_after_lease_and_settle(
+    asked_ms: int | None, landed_ms: int, state: AttemptState
+) -> None:
     log = Log().add(a_claim(effect_class=LOOKUP)).add(a_fact(Effect.UNKNOWN))
 
-    log.add(a_fact(Effect.NOT_APPLIED, source=FactSource.LOOKUP), after_ms=waited_ms)
+    log.add(a_fact(Effect.NOT_APPLIED, source=FactSource.LOOKUP, started_at_ms=asked_ms), after_ms=landed_ms - START_MS)
 
     assert log.attempt_state() is state
 

@@ -154,7 +154,7 @@ def standing(log: Log, upto: int, claim: ExecutionEvent, claimed_ms: int) -> Att
             heard = AttemptState.RELEASED
         elif said.effect is Effect.NOT_APPLIED and not (
             said.source in (FactSource.CALL, FactSource.LATE)
-            or (said.source is FactSource.LOOKUP and log_ms >= claimed_ms + data.lease_ms + settle_ms)
+            or (said.source is FactSource.LOOKUP and min(log_ms, said.started_at_ms or 0) >= claimed_ms + data.lease_ms + settle_ms)
             or (said.source is FactSource.HUMAN and state is AttemptState.UNKNOWN and log_ms >= claimed_ms + data.lease_ms)
         ):
             continue
