@@ -2,7 +2,7 @@
 
 import pytest
 
-from enact.execution import apply, is_automatic_step_left, verdict
+from enact.execution import is_automatic_step_left, verdict
 from enact.execution_state import AttemptState
 from enact.records import Effect, EffectClass, FactSource, FoldVersionSet, ParkReason, Status, Step
 from tests.unit.enact.event_factories import (
@@ -395,12 +395,3 @@ def test_the_steps_of_one_execution_are_judged_apart() -> None:
 
     assert log.status is Status.SUCCEEDED
     assert verdict(log.compensate).status is Status.PENDING
-
-
-def test_an_event_changes_no_state_that_was_handed_out_before() -> None:
-    log = Log().add(a_claim())
-    before = log.execution
-
-    apply(before, an_event(a_fact(Effect.APPLIED)), log_ms=log.now_ms)
-
-    assert verdict(before.execute).status is Status.EXECUTING
