@@ -14,7 +14,7 @@ def make_intent(number: int | str, action_type: str = "CREATE_CRM_TASK", *, tena
     defaults = {
         "CREATE_CRM_TASK": {"subject": f"Call about {number}"},
         "CREATE_INTERNAL_NOTE": {"title": f"Note {number}"},
-        "SANDBOX_FIRE_ONCE": {"subject": f"Fire {number}"},
+        "SANDBOX_FIRE_ONCE": {"label": f"fire {number}"},
     }
     parameters = changes.pop("parameters_", defaults.get(action_type, {}))
     now_s = int(time.time())
