@@ -52,6 +52,7 @@ imports: setup
 
 fresh: setup
 	@$(BIN)/python -m cli.topics render --check
+	@$(BIN)/python -m cli.settings_page --check
 
 unit: setup
 	@$(BIN)/python -m pytest -q tests/unit tests/architecture
@@ -72,8 +73,9 @@ demo: setup ## Start everything, publish a mixed set of intents, show what becam
 	@$(BIN)/enact demo
 
 .PHONY: render
-render: setup ## Write docs/topology.md and its picture again from topology/
+render: setup ## Write docs/topology.md, its picture and docs/settings.md again from the code
 	@$(BIN)/python -m cli.topics render
+	@$(BIN)/python -m cli.settings_page
 
 .PHONY: format
 format: setup ## Format the code and apply ruff's safe fixes

@@ -1,7 +1,6 @@
 """What the supervisor runs: one operating-system process per stage instance, the same entry point as in a container."""
 
 import http.client
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from enact.broker.ports import LOOPBACK, free_port, require_free
+from enact.settings import child_environment
 from topology.stages import STAGE_NAMES
 
 FIRST_HEALTH_PORT = 9401
@@ -116,7 +116,7 @@ def launch(spec: ProcessSpec, log_path: Path, supervisor_fd: int) -> subprocess.
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **spec.environ, "ENACT_SUPERVISOR_FD": str(supervisor_fd)},
+            env=child_environment({**spec.environ, "ENACT_SUPERVISOR_FD": str(supervisor_fd)}),
             pass_fds=(supervisor_fd,),
             start_new_session=True,
         )

@@ -5,13 +5,13 @@ extend `KernelSettings`. Nothing else in enact reads the environment.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from enact.errors import ConfigurationError
@@ -20,6 +20,7 @@ PREFIX = "ENACT_"
 NESTED = "__"
 BOOTSTRAP = "ENACT_KAFKA__BOOTSTRAP_SERVERS"
 BOOTSTRAP_ALIAS = "KAFKA_BOOTSTRAP_SERVERS"
+CACHE_DIR = "ENACT_CACHE_DIR"
 WHERE = "Set it in this process's environment (`enact up` hands its own on; compose: `environment`; Kubernetes: the stage's ConfigMap)."
 HOST_PORT = r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):\d{1,5}$"
 
@@ -134,6 +135,9 @@ class KernelSettings(BaseSettings):
         default="enact", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="first word of every topic, group and principal"
     )
     data_dir: Path = Field(default=Path(".enact"), description="folder of local state, logs and the embedded broker")
+    cache_dir: Path | None = Field(
+        default=None, description="folder of the downloaded broker and its start cache; none = `enact` in the user's cache folder"
+    )
     profile: Profile = Field(default=Profile.DEVELOPMENT, description="production demands signed approvals and verified tokens")
     health: HealthSettings = HealthSettings()
     execution_enabled: bool = Field(default=True, description="false = this process starts no external call; true starts nothing by itself")
@@ -196,6 +200,23 @@ def load(settings_class: type[S], environ: Mapping[str, str] | None = None) -> S
     raise ConfigurationError("\n".join([*problems, WHERE]))
 
 
+def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """`cache_dir`, for those who have no settings yet: one folder per user, outside every project tree. Not created here."""
+    given = os.environ if environ is None else environ
+    chosen = given.get(CACHE_DIR, "")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "enact"
+    root = given.get("XDG_CACHE_HOME", "")
+    return (Path(root) if root else Path.home() / ".cache") / "enact"
+
+
+def child_environment(added: Mapping[str, str]) -> dict[str, str]:
+    """What a process started by this one is told: this one's whole environment, and what is added to it."""
+    return {**os.environ, **added}
+
+
 def variable_of(location: tuple[str | int, ...]) -> str:
     """The environment variable of a field: ("kafka", "bootstrap_servers") → ENACT_KAFKA__BOOTSTRAP_SERVERS."""
     return PREFIX + NESTED.join(part.upper() for part in location if isinstance(part, str))
@@ -208,41 +229,3 @@ def _sentence(problem: Mapping[str, Any]) -> str:
         "missing": "is not set and has no default",
     }.get(problem["type"], str(problem["msg"]))
     return f"{variable_of(location)}: {text}."
-
-
-class SettingRow(NamedTuple):
-    """One line of the settings table in the docs."""
-
-    variable: str
-    type: str
-    default: str
-    meaning: str
-
-
-def describe(settings_class: type[BaseModel], location: tuple[str, ...] = ()) -> Iterator[SettingRow]:
-    """The rows of the settings table, in declaration order; secrets show no default."""
-    for name, field in settings_class.model_fields.items():
-        here = (*location, name)
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, Group):
-            yield from describe(inner, here)
-        else:
-            yield SettingRow(variable_of(here), _type_name(inner), _default_text(field), field.description or "")
-
-
-def _type_name(annotation: Any) -> str:
-    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
-        return " | ".join(member.value for member in annotation)
-    if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
-        return annotation.__name__
-    text = str(annotation).replace("typing.", "").replace("pydantic.types.", "").replace("pathlib.", "")
-    return "comma list" if text.startswith("tuple") else text
-
-
-def _default_text(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    value = field.default
-    if value is None or value == ():
-        return "–"
-    return str(value.value if isinstance(value, StrEnum) else value)

@@ -6,7 +6,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from enact.broker.cache_folder import cache_folder
 from enact.broker.errors import AlreadyRunningError, StartFailedError
 from enact.broker.file_lock import FileLock
 from enact.broker.jars import KAFKA_VERSION, Progress, kafka_jars
@@ -16,6 +15,7 @@ from enact.broker.ports import LOOPBACK, free_port, holder_of, is_free, require_
 from enact.broker.probe import ask, is_warm
 from enact.broker.storage import Storage
 from enact.broker.tied import TiedProcess
+from enact.settings import cache_folder
 
 DEFAULT_PORT = 9092
 DEFAULT_CONTROLLER_PORT = 9093

@@ -46,9 +46,10 @@ def environment_reads(given: Iterable[Module]) -> list[str]:
         if str(module.path) == READS_ENVIRONMENT:
             continue
         for node in ast.walk(module.tree):
-            is_attribute = isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT
+            is_attribute = isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT and ast.unparse(node.value) == "os"
             is_import = isinstance(node, ast.ImportFrom) and node.module == "os" and ENVIRONMENT & {alias.name for alias in node.names}
-            if is_attribute or is_import:
+            is_disguise = isinstance(node, ast.Import) and any(alias.name == "os" and alias.asname for alias in node.names)
+            if is_attribute or is_import or is_disguise:
                 found.append(f"{module.path}:{getattr(node, 'lineno', 0)} reads the environment")
     return found
 
@@ -76,7 +77,13 @@ def test_a_pure_module_and_an_ordinary_one_are_left_alone() -> None:
     assert not impure_imports([sample("enact/clock.py", "import time")])
 
 
-@pytest.mark.parametrize("line", ["import os\nx = os.environ['A']", "import os\nx = os.getenv('A')", "from os import environ"])
+@pytest.mark.parametrize(
+    "line", ["import os\nx = os.environ['A']", "import os\nx = os.getenv('A')", "from os import environ", "import os as system"]
+)
 def test_a_look_into_the_environment_is_caught(line: str) -> None:
     assert environment_reads([sample("services/api/settings.py", line)])
     assert not environment_reads([sample(READS_ENVIRONMENT, line)])
+
+
+def test_a_field_that_is_called_environ_is_left_alone() -> None:
+    assert not environment_reads([sample("cli/processes.py", "import os\nx = spec.environ")])

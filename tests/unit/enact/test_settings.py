@@ -1,11 +1,13 @@
 """Settings are read once, checked whole, and say where to put things right."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr
 from pydantic import ValidationError as PydanticError
 
 from enact.errors import ConfigurationError
-from enact.settings import KernelSettings, LogLevel, Profile, describe, load
+from enact.settings import KernelSettings, LogLevel, Profile, cache_folder, child_environment, load
 
 
 class StageSettings(KernelSettings):
@@ -114,13 +116,18 @@ def test_a_missing_cluster_is_named_when_it_is_needed() -> None:
         load(KernelSettings, {}).kafka.require_bootstrap_servers()
 
 
-def test_the_table_for_the_docs_names_every_variable_with_its_meaning() -> None:
-    rows = {row.variable: row for row in describe(StageSettings)}
+def test_the_cache_folder_is_the_variables_then_the_platforms(tmp_path: Path) -> None:
+    assert (
+        cache_folder({"ENACT_CACHE_DIR": str(tmp_path)}) == tmp_path == load(KernelSettings, {"ENACT_CACHE_DIR": str(tmp_path)}).cache_dir
+    )
+    assert cache_folder({"XDG_CACHE_HOME": "/var/cache/me"}) == Path("/var/cache/me/enact")
+    assert cache_folder({}) == Path.home() / ".cache" / "enact"
 
-    assert rows["ENACT_KAFKA__BOOTSTRAP_SERVERS"].default == "–"
-    assert rows["ENACT_PROFILE"][1:3] == ("development | production", "development")
-    assert rows["ENACT_OUTBOUND__ALLOW"].type == "comma list"
-    assert rows["ENACT_SECRET"].default == "required"
-    assert all(row.meaning for row in describe(KernelSettings))
-    for variable in rows:
-        assert variable.startswith("ENACT_")
+
+def test_a_child_is_told_what_we_were_told_and_what_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENACT_TOPIC_PREFIX", "ours")
+    monkeypatch.setenv("ENACT_HEALTH__PORT", "1")
+
+    told = child_environment({"ENACT_HEALTH__PORT": "2"})
+
+    assert (told["ENACT_TOPIC_PREFIX"], told["ENACT_HEALTH__PORT"]) == ("ours", "2")

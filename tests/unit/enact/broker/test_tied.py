@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from enact.broker import tie
-from enact.broker.cache_folder import cache_folder
 from enact.broker.embedded import EmbeddedBroker, describe_exit
 from enact.broker.file_lock import FileLock
 from enact.broker.tied import TiedProcess
@@ -53,12 +52,6 @@ def test_a_program_whose_parent_is_gone_already_is_not_started() -> None:
     )
 
     assert (done.returncode, done.stdout) == (0, b"")
-
-
-def test_the_cache_folder_is_the_variables_then_the_platforms(tmp_path: Path) -> None:
-    assert cache_folder({"ENACT_CACHE_DIR": str(tmp_path)}) == tmp_path
-    assert cache_folder({"XDG_CACHE_HOME": "/var/cache/me"}) == Path("/var/cache/me/enact")
-    assert cache_folder({}) == Path.home() / ".cache" / "enact"
 
 
 def test_a_lock_excludes_others_until_it_is_released(tmp_path: Path) -> None:
