@@ -11,7 +11,6 @@ from enact.kafka.transport import NextOffset, TopicPartition
 from topology.plan import Action, ActualTopic, AlterConfig, CreateTopic, Plan, StartLog, plan
 from topology.spec import Sizing, TopicSpec, topic_specs
 
-
 SHOWN_TIMEOUT_S = 30.0
 
 
@@ -78,7 +77,9 @@ def _wait_until_shown(admin: TopicAdmin, names: Sequence[str]) -> None:
     deadline_s = time.monotonic() + SHOWN_TIMEOUT_S
     while missing := set(names) - set(admin.describe_topics(names)):
         if time.monotonic() > deadline_s:
-            raise BrokerError(f"Created, but not shown by the cluster after {SHOWN_TIMEOUT_S:g} s: {', '.join(sorted(missing))}. Run it again.")
+            raise BrokerError(
+                f"Created, but not shown by the cluster after {SHOWN_TIMEOUT_S:g} s: {', '.join(sorted(missing))}. Run it again."
+            )
         time.sleep(0.1)
 
 

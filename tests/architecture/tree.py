@@ -6,7 +6,7 @@ A check never knows the disk, so each test can also feed it a bad sample and see
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,12 +52,17 @@ def sample(path: str, text: str) -> Module:
 
 def modules(*folders: str) -> list[Module]:
     """Every Python file below these folders of the tree."""
-    return [
+    return [module for folder in folders for module in _below(folder)]
+
+
+@cache
+def _below(folder: str) -> tuple[Module, ...]:
+    """Read and parsed once for all checks of a run."""
+    return tuple(
         Module(PurePosixPath(path.relative_to(ROOT).as_posix()), path.read_text(encoding="utf-8"))
-        for folder in folders
         for path in sorted((ROOT / folder).rglob("*.py"))
         if not NOT_OURS & set(path.parts)
-    ]
+    )
 
 
 def files() -> Iterator[tuple[PurePosixPath, str]]:

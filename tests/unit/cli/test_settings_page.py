@@ -23,7 +23,8 @@ def test_every_stage_with_settings_of_its_own_is_on_the_page() -> None:
 def test_every_variable_stands_on_the_page_once() -> None:
     shown = re.findall(r"^\| `(\w+)` \|", page(), re.MULTILINE)
 
-    declared = {row.variable for settings_class in (KernelSettings, *STAGES.values()) for row in describe(settings_class)}
+    classes: list[type[KernelSettings]] = [KernelSettings, *STAGES.values()]
+    declared = {row.variable for settings_class in classes for row in describe(settings_class)}
     assert set(shown) == declared
     assert len(shown) == len(declared)
 

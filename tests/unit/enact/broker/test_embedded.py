@@ -1,11 +1,11 @@
 """The embedded broker's own logic, with a program in place of Java that formats, runs and ends as told."""
 
 import os
+import select
 import signal
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,11 +19,15 @@ from enact.broker.pid_file import PidFile
 from enact.broker.ports import LOOPBACK, free_port
 from enact.broker.probe import Answer
 
+PATIENCE_S = 20.0
+
 # As Java and Kafka would: `format` makes meta.properties; a run writes to its log and, asked to end, its start cache.
+# It rings once its signal handlers are set.
 JAVA = f"""#!{sys.executable}
-import os, signal, sys, time
+import os, signal, sys
 arguments = sys.argv[1:]
-mode = open(os.path.join(os.path.dirname(sys.argv[0]), "mode")).read()
+home = os.path.dirname(sys.argv[0])
+mode = open(os.path.join(home, "mode")).read()
 if "kafka.tools.StorageTool" in arguments:
     lines = open(arguments[arguments.index("-c") + 1]).read().splitlines()
     folder = next(line.split("=", 1)[1] for line in lines if line.startswith("log.dirs="))
@@ -41,10 +45,11 @@ print("run", *[a for a in arguments if "AOT" in a], flush=True)
 if mode == "broken":
     sys.exit("java.io.IOException: something is damaged")
 if mode == "port":
-    open(os.path.join(os.path.dirname(sys.argv[0]), "mode"), "w").write("well")
+    open(os.path.join(home, "mode"), "w").write("well")
     sys.exit("java.net.BindException: Address already in use")
+os.write(os.open(os.path.join(home, "bell"), os.O_WRONLY), b"!")
 while True:
-    time.sleep(0.01)
+    signal.pause()
 """
 
 
@@ -56,6 +61,8 @@ class Machine:
         self.cache = folder / "cache"
         self.lines: list[str] = []
         self.brokers: list[EmbeddedBroker] = []
+        os.mkfifo(folder / "bell")
+        self.bell = os.open(folder / "bell", os.O_RDWR)  # with a reader always there, ringing never waits
         (folder / "java").write_text(JAVA)
         (folder / "java").chmod(0o755)
         self.mode("well")
@@ -74,11 +81,10 @@ class Machine:
         running = next((broker for broker in self.brokers if broker.port == port and _has_run(broker)), None)
         return None if running is None else Answer(cluster_id=running.cluster_id, broker_count=1)
 
-    def says_run(self, broker: EmbeddedBroker) -> bool:
-        deadline = time.monotonic() + 10
-        while not _has_run(broker) and time.monotonic() < deadline:
-            time.sleep(0.005)
-        return _has_run(broker)
+    def hears_run(self) -> bool:
+        """Whether the program that was started last runs and heeds signals; each start rings once."""
+        heard, _, _ = select.select([self.bell], [], [], PATIENCE_S)
+        return bool(heard) and os.read(self.bell, 1) == b"!"
 
 
 def _has_run(broker: EmbeddedBroker) -> bool:
@@ -97,6 +103,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     yield machine
     for broker in machine.brokers:
         broker.kill()
+    os.close(machine.bell)
 
 
 def test_a_new_folder_is_formatted_once_and_the_cluster_stays(machine: Machine) -> None:
@@ -144,7 +151,8 @@ def test_a_killed_broker_starts_again_on_its_ports_or_not_at_all(machine: Machin
     assert pid is not None
 
     os.kill(pid, signal.SIGKILL)
-    _await(lambda: not broker.is_running)
+    assert broker._process is not None
+    broker._process.wait(PATIENCE_S)
     with socket.create_server((LOOPBACK, port)), pytest.raises(PortTakenError):
         broker.start()
     broker.start()
@@ -221,7 +229,7 @@ def test_one_that_does_not_heed_is_killed_after_the_grace_time(machine: Machine)
     machine.mode("deaf")
     broker = machine.broker()
     broker.start()
-    assert machine.says_run(broker)
+    assert machine.hears_run()
 
     broker.stop(grace_s=0.05)
 
@@ -232,7 +240,7 @@ def test_the_first_orderly_stop_records_the_start_cache_and_the_next_start_uses_
     brokers = [machine.broker(java=JavaOptions()) for _ in range(2)]
     for broker in brokers:
         broker.start()
-        assert machine.says_run(broker)
+        assert machine.hears_run()
         broker.stop()
 
     first, second = [line for line in brokers[0].log_path.read_text().splitlines() if line.startswith("run")]
@@ -244,16 +252,9 @@ def test_the_first_orderly_stop_records_the_start_cache_and_the_next_start_uses_
 def test_a_killed_first_run_leaves_no_start_cache(machine: Machine) -> None:
     broker = machine.broker(java=JavaOptions())
     broker.start()
-    assert machine.says_run(broker)
+    assert machine.hears_run()
 
     broker.hurry()
     broker.stop()
 
     assert list((machine.cache / f"kafka-{KAFKA_VERSION}").iterdir()) == []
-
-
-def _await(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert condition()
