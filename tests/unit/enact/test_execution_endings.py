@@ -285,6 +285,7 @@ def test_nothing_is_valid_for_an_execution_older_than_the_log_remembers() -> Non
 
     assert log.execution.is_merely_known
     assert log.execute.attempts == ()
+    assert log.refusal(a_claim()) == "older than the log remembers"
     assert next_action(log.execution, Step.EXECUTE) is None
     assert deadline_ms(log.execution, Step.EXECUTE) is None
 
@@ -356,6 +357,16 @@ def test_a_persons_denial_leaves_an_old_ending_as_it_was() -> None:
     log = Log().add(cancelled()).add(a_fact(Effect.NOT_APPLIED, source=FactSource.HUMAN), after_ms=OLD_MS + 1)
 
     assert log.status is Status.CANCELLED
+
+
+@pytest.mark.parametrize("effect", [Effect.UNKNOWN, Effect.NONE])
+def test_a_person_who_does_not_know_leaves_a_cut_execution_as_it_was(effect: Effect) -> None:
+    log = Log().add(cancelled()).add(parked(0), after_ms=OLD_MS + 1)
+    before = log.execute
+
+    log.add(a_fact(effect, source=FactSource.HUMAN))
+
+    assert log.execute is before
 
 
 def test_a_cut_execution_takes_the_generation_that_a_persons_fact_names() -> None:
