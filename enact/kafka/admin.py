@@ -20,11 +20,13 @@ from enact.errors import BrokerError, DeliveryError, EnactError
 from enact.kafka.client_config import admin_config
 from enact.kafka.client_errors import code_of, translate
 from enact.kafka.transport import NextOffset, TopicPartition
-from enact.settings import KafkaSettings
+from enact.settings import BOOTSTRAP, KafkaSettings
 
 A = TypeVar("A")
 
 OURS = frozenset({ConfigSource.DYNAMIC_TOPIC_CONFIG.value})
+SLACK_S = 1.0
+"""The client answers by itself when a request's time is over; only if even that fails, waiting ends here."""
 
 
 class TopicShape(Protocol):
@@ -75,6 +77,8 @@ class KafkaAdmin:
         config: dict[str, Any] = dict(admin_config(kafka))
         self._client = AdminClient(config)
         self._timeout_s = kafka.request_timeout_s
+        self._patience_s = kafka.request_timeout_s + SLACK_S
+        self._cluster = kafka.require_bootstrap_servers()
 
     def describe_topics(self, names: Sequence[str]) -> dict[str, TopicDescription]:
         """Those of `names` that exist."""
@@ -83,11 +87,11 @@ class KafkaAdmin:
         shapes: dict[str, tuple[int, int]] = {}
         for name, answer in self._client.describe_topics(TopicCollection(list(names)), request_timeout=self._timeout_s).items():
             try:
-                found = answer.result(self._timeout_s)
-            except KafkaException as error:
-                if code_of(error) == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                found = self._answer(answer, f"describe {name}")
+            except EnactError as error:
+                if _is_about(error, KafkaError.UNKNOWN_TOPIC_OR_PART):
                     continue
-                raise translate(error, doing=f"describe {name}") from error
+                raise
             shapes[name] = (len(found.partitions), min((len(one.replicas) for one in found.partitions), default=0))
         configs = self._configs(list(shapes))
         return {
@@ -115,11 +119,11 @@ class KafkaAdmin:
         )
         answer = self._client.create_topics([topic], request_timeout=self._timeout_s, operation_timeout=self._timeout_s)[spec.name]
         try:
-            answer.result(self._timeout_s)
-        except KafkaException as error:
-            if code_of(error) == KafkaError.TOPIC_ALREADY_EXISTS:
+            self._answer(answer, f"create the topic {spec.name}", is_change=True)
+        except EnactError as error:
+            if _is_about(error, KafkaError.TOPIC_ALREADY_EXISTS):
                 return False
-            raise translate(error, doing=f"create the topic {spec.name}") from error
+            raise
         return True
 
     def alter_config(self, name: str, config: Mapping[str, str]) -> None:
@@ -127,7 +131,7 @@ class KafkaAdmin:
         entries = [ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in config.items()]
         resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
         for answer in self._client.incremental_alter_configs([resource], request_timeout=self._timeout_s).values():
-            self._answer(answer, f"alter the settings of {name}")
+            self._answer(answer, f"alter the settings of {name}", is_change=True)
 
     def committed_offsets(self, group: str) -> dict[TopicPartition, NextOffset]:
         """What a group has committed; empty for one that does not exist."""
@@ -135,11 +139,11 @@ class KafkaAdmin:
             [ConsumerGroupTopicPartitions(group)], require_stable=True, request_timeout=self._timeout_s
         )
         try:
-            listed = asked[group].result(self._timeout_s)
-        except KafkaException as error:
-            if code_of(error) == KafkaError.GROUP_ID_NOT_FOUND:
+            listed = self._answer(asked[group], f"read the offsets of {group}")
+        except EnactError as error:
+            if _is_about(error, KafkaError.GROUP_ID_NOT_FOUND):
                 return {}
-            raise translate(error, doing=f"read the offsets of {group}") from error
+            raise
         return {
             TopicPartition(one.topic, one.partition): NextOffset(one.offset) for one in listed.topic_partitions or () if one.offset >= 0
         }
@@ -157,7 +161,7 @@ class KafkaAdmin:
             raise BrokerError(f"The group {group} has committed offsets already for {names}: nothing was changed.")
         wanted = [ClientPartition(one.topic, one.partition, at) for one, at in offsets.items()]
         asked = self._client.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)], request_timeout=self._timeout_s)
-        done = self._answer(asked[group], f"set the offsets of {group} (is it live? stop its stage first)")
+        done = self._answer(asked[group], f"set the offsets of {group} (is it live? stop its stage first)", is_change=True)
         for one in done.topic_partitions or ():
             if one.error is not None:
                 raise translate(one.error, doing=f"set the offset of {group} in {one.topic}[{one.partition}] (is it live?)")
@@ -179,14 +183,30 @@ class KafkaAdmin:
             for one, answer in asked.items()
         }
 
-    def _answer(self, answer: "Future[A]", doing: str) -> A:
+    def _answer(self, answer: "Future[A]", doing: str, *, is_change: bool = False) -> A:
+        """The answer. No answer: a change may have been made all the same (DeliveryError), a question was just not answered."""
         try:
-            return answer.result(self._timeout_s)
+            return answer.result(self._patience_s)
         except KafkaException as error:
-            raise translate(error, doing=doing) from error
+            found = translate(error, doing=doing)
+            if isinstance(found, DeliveryError) and not is_change:
+                found = self._silence(doing)
+            raise found from error
         except TimeoutError as error:
-            failure: EnactError = DeliveryError(f"Could not {doing}: no answer within {self._timeout_s:g} s; it may have been done.")
-            raise failure from error
+            if is_change:
+                raise DeliveryError(f"Could not {doing}: no answer within {self._timeout_s:g} s; it may have been done.") from error
+            raise self._silence(doing) from error
+
+    def _silence(self, doing: str) -> BrokerError:
+        return BrokerError(
+            f"Could not {doing}: no answer from {self._cluster} within {self._timeout_s:g} s. "
+            f"Is the cluster running, and does {BOOTSTRAP} name it?"
+        )
+
+
+def _is_about(error: EnactError, code: int) -> bool:
+    """Whether the client's own error behind this one has the code."""
+    return isinstance(error.__cause__, KafkaException) and code_of(error.__cause__) == code
 
 
 def _is_override(entry: ConfigEntry) -> bool:
