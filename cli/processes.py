@@ -15,6 +15,7 @@ from topology.stages import STAGE_NAMES
 
 FIRST_HEALTH_PORT = 9401
 PORTS_PER_INSTANCE = 20
+API_PORT = "ENACT_API__PORT"
 EXIT_CONFIGURATION = 64
 _LOG_LIMIT_BYTES = 8 * 1024 * 1024
 
@@ -78,30 +79,31 @@ def stage_specs(
     """Specs of `python -m services.<stage>`, `instances` of each (1 by default), instance 0 of all stages first.
 
     A stage's health port is `first_port` + its place among all stages, instance k adds 20·k; `setting` is what the
-    message about a taken port names.
+    message about a taken port names. Instance k of the api answers on the port of `environ` + k (0 stays 0: any free one).
 
     Raises: ConfigurationError (PortTakenError) if a port is taken; KeyError for an unknown stage.
     """
     index = {name: position for position, name in enumerate(STAGE_NAMES)}
     wanted = sorted((k, index[stage], stage) for stage in stages for k in range((instances or {}).get(stage, 1)))
-    specs: list[ProcessSpec] = []
-    chosen: list[int] = []
-    for k, position, stage in wanted:
-        port = first_port + position + PORTS_PER_INSTANCE * k
+    api_port = int(environ.get(API_PORT, 0))
+    chosen: list[int] = [api_port]
+
+    def choose(port: int, *, what: str, setting: str) -> int:
         if with_free_ports:
             port = free_port(taken=chosen)
         else:
-            require_free(port, what=f"health and metrics of {stage}.{k}", setting=setting)
+            require_free(port, what=what, setting=setting)
         chosen.append(port)
-        specs.append(
-            ProcessSpec(
-                stage=stage,
-                instance=k,
-                command=(sys.executable, "-m", f"services.{stage}"),
-                environ={**environ, "ENACT_HEALTH__PORT": str(port)},
-                health_port=port,
-            )
-        )
+        return port
+
+    specs: list[ProcessSpec] = []
+    for k, position, stage in wanted:
+        port = choose(first_port + position + PORTS_PER_INSTANCE * k, what=f"health and metrics of {stage}.{k}", setting=setting)
+        own = {"ENACT_HEALTH__PORT": str(port)}
+        if stage == "api" and k and api_port:
+            own[API_PORT] = str(choose(api_port + k, what=f"api.{k}", setting=API_PORT))
+        command = (sys.executable, "-m", f"services.{stage}")
+        specs.append(ProcessSpec(stage=stage, instance=k, command=command, environ={**environ, **own}, health_port=port))
     return tuple(specs)
 
 

@@ -100,7 +100,7 @@ class LogSettings(Group):
 class ApiSettings(Group):
     """Where the read side answers."""
 
-    port: Port = Field(default=8080, description="port of the api; 0 = any free one")
+    port: Port = Field(default=8080, description="port of the api; 0 = any free one; `enact up` adds k for instance k")
 
 
 class BrokerSettings(Group):

@@ -317,3 +317,18 @@ def test_a_taken_health_port_is_explained_and_free_ports_are_distinct(monkeypatc
     specs = stage_specs(environ={}, with_free_ports=True, instances={"invocation": 3})
 
     assert len({spec.health_port for spec in specs}) == len(specs) == len(STAGE_NAMES) + 2
+
+
+def test_each_instance_of_the_api_answers_on_its_own_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("enact.broker.ports.is_free", lambda port: port != 8082)
+
+    def api_ports(instances: int, environ: dict[str, str], *, with_free_ports: bool = False) -> list[str | None]:
+        specs = stage_specs(["api"], environ=environ, instances={"api": instances}, with_free_ports=with_free_ports)
+        return [spec.environ.get("ENACT_API__PORT") for spec in specs]
+
+    assert api_ports(2, {"ENACT_API__PORT": "8080"}) == ["8080", "8081"]
+    assert api_ports(2, {"ENACT_API__PORT": "0"}) == ["0", "0"]
+    assert api_ports(2, {}) == [None, None]
+    assert len({*api_ports(3, {"ENACT_API__PORT": "8080"}, with_free_ports=True)}) == 3
+    with pytest.raises(PortTakenError, match=r"Port 8082, wanted for api\.2.*ENACT_API__PORT"):
+        api_ports(3, {"ENACT_API__PORT": "8080"})
