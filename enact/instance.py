@@ -21,6 +21,7 @@ class InstanceDirectory:
     """The lowest free directory `<root>/<k>`, locked for the life of the process."""
 
     def __init__(self, root: Path) -> None:
+        """Take it. Raises: ConfigurationError if there is none to take, or the folder cannot be written or locked."""
         self.path, self.number, self._lock = _acquire(root)
         self.owner = Owner(boot_id=_boot_id(), instance_id=_instance_id(self.path), incarnation_id=uuid.uuid4().hex)
 
@@ -28,24 +29,45 @@ class InstanceDirectory:
 def _acquire(root: Path) -> tuple[Path, int, int]:
     for number in range(_MAX_INSTANCES):
         path = root / str(number)
-        path.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            continue
-        return path, number, lock
+            path.mkdir(parents=True, exist_ok=True)
+            lock = _lock(path / "lock")
+        except OSError as error:
+            message = (
+                f"ENACT_DATA_DIR: {path} cannot be written or locked ({error.strerror}): choose a local folder that this user may write."
+            )
+            raise ConfigurationError(message) from error
+        if lock is not None:
+            return path, number, lock
     raise ConfigurationError(f"{_MAX_INSTANCES} instances already run in ENACT_DATA_DIR: give this one a data directory of its own.")
 
 
+def _lock(file: Path) -> int | None:
+    """The open, locked file; None if somebody holds it."""
+    lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
+    return lock
+
+
 def _instance_id(path: Path) -> str:
+    """Written whole or not at all: two directories with one id would take over each other's open claims at once."""
     file = path / "instance-id"
-    if not file.exists():
-        file.write_text(uuid.uuid4().hex)
-    return file.read_text().strip()
+    known = file.read_text(encoding="ascii").strip() if file.exists() else ""
+    if known:
+        return known
+    new = uuid.uuid4().hex
+    draft = path / "instance-id.new"
+    draft.write_text(new, encoding="ascii")
+    draft.replace(file)
+    return new
 
 
 def _boot_id() -> str:
     """The kernel's id of this boot; where there is none, an id that never matches another process."""
-    return _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else uuid.uuid4().hex
+    return _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else uuid.uuid4().hex

@@ -127,6 +127,14 @@ class Metrics:
         """Records of the log that are still to be folded."""
         self.restore_remaining_records.set(remaining)
 
+    def quarantined(self, partitions: int) -> None:
+        """How many partitions wait for an operator."""
+        self.partitions_quarantined.set(partitions)
+
+    def dead_lettered(self, code: ErrorCode) -> None:
+        """A dead letter was acknowledged."""
+        self.dead_letters[code].inc()
+
     def exposition(self) -> bytes:
         """The text that Prometheus reads."""
         return generate_latest(self.registry)

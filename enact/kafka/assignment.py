@@ -5,6 +5,9 @@ then the inputs of that partition stay paused and nothing is decided. Emission s
 stored and the committed offset; below it the fold is silent. A committed offset below what the state
 remembers as committed means that somebody rewound the group: the state is dropped, folded silently up to the
 committed offset, and everything after it is emitted again.
+
+Nothing is taken from the client about pauses: a partition that comes back can come back paused, so every
+assignment says for each of its partitions whether it is read.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from enact.errors import FencedError
+from enact.failpoints import Failpoint, hit
 from enact.kafka.state import PartitionState
 from enact.kafka.transport import NextOffset, Reader, TopicPartition
 from enact.log import get_logger
@@ -64,38 +69,44 @@ class Assignment:
         self._uncommitted: dict[TopicPartition, NextOffset] = {}
 
     def on_assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, NextOffset]:
-        """Open states, pause their inputs, answer where each log partition starts."""
+        """Open states, pause their inputs, answer where each log partition starts.
+
+        Raises: StateLostError if a state can neither be opened nor rebuilt. The process must end then.
+        """
+        hit(Failpoint.ON_ASSIGN)
         self.has_joined = True
         self.partitions.update(partitions)
         logs = [tp for tp in partitions if tp.topic == self._log_topic]
         starts = self._open(logs) if logs else {}
-        if self._log_topic is not None:
-            waiting = [tp for tp in partitions if tp.topic in self._inputs and not self._is_live(tp.partition)]
-            if waiting:
-                self._reader.pause(waiting)
+        waiting = [tp for tp in partitions if self._must_wait(tp)]
+        self._reader.resume([tp for tp in partitions if tp not in waiting])
+        self._reader.pause(waiting)
         for tp in logs:
             self._live_if_restored(tp.partition, starts[tp])
         _log.info("partitions_assigned", partitions=_names(partitions))
         return starts
 
     def on_revoke(self, partitions: Sequence[TopicPartition]) -> None:
-        """Commit what is done, then let go."""
+        """Commit what is done, then let go. Raises: FencedError if a log leaves without its inputs."""
         self._before_revoke(partitions)
         self._forget(partitions)
+        self._require_pairs(partitions)
 
     def on_lost(self, partitions: Sequence[TopicPartition]) -> None:
-        """Let go without a commit: somebody else may own these already."""
+        """Let go without a commit: somebody else may own these already. Raises: as `on_revoke`."""
         _log.warning("partitions_lost", partitions=_names(partitions))
         self._forget(partitions)
+        self._require_pairs(partitions)
 
     def met(self, partition: int, next_offset: NextOffset) -> None:
         """The fold of this log partition has reached `next_offset`."""
         self._live_if_restored(partition, next_offset)
 
     def quarantine(self, partition: int, why: str) -> None:
-        """Keep the partition assigned and paused: nothing is decided in it until an operator looks."""
+        """Keep the partition assigned and paused, its state as it was last kept: nothing is decided in it until an operator looks."""
         owned = self.owned[partition]
         owned.phase = Phase.QUARANTINED
+        owned.state.discard()
         self._reader.pause([tp for tp in self.partitions if tp.partition == partition])
         _log.error("partition_quarantined", partition=partition, reason=why)
 
@@ -118,22 +129,28 @@ class Assignment:
         """Release every state folder."""
         self._forget(list(self.partitions))
 
-    def _is_live(self, partition: int) -> bool:
+    def is_live(self, partition: int) -> bool:
+        """True if this partition of the log is ours and folded to its end."""
         owned = self.owned.get(partition)
         return owned is not None and owned.phase is Phase.LIVE
+
+    def _must_wait(self, tp: TopicPartition) -> bool:
+        if tp.topic == self._log_topic:
+            return self.owned[tp.partition].phase is Phase.QUARANTINED
+        return self._log_topic is not None and not self.is_live(tp.partition)
 
     def _open(self, logs: Sequence[TopicPartition]) -> dict[TopicPartition, NextOffset]:
         begins, ends = self._reader.begin_offsets(logs), self._reader.end_offsets(logs)
         committed = self._reader.committed(logs)
         starts = {}
         for tp in logs:
+            if (left_open := self.owned.pop(tp.partition, None)) is not None:
+                left_open.state.close()
             state = PartitionState(self._folder / str(tp.partition), tp.partition)
             owned, starts[tp] = _restore_plan(state, begins[tp], ends[tp], committed[tp])
             self.owned[tp.partition] = owned
             if committed[tp] is None and owned.phase is not Phase.QUARANTINED:
                 self._uncommitted[tp] = ends[tp]
-            if owned.phase is Phase.QUARANTINED:
-                self._reader.pause([tp])
         return starts
 
     def _live_if_restored(self, partition: int, next_offset: NextOffset) -> None:
@@ -153,26 +170,43 @@ class Assignment:
             if tp.topic == self._log_topic and tp.partition in self.owned:
                 self.owned.pop(tp.partition).state.close()
 
+    def _require_pairs(self, left: Sequence[TopicPartition]) -> None:
+        """An input that stays without its log was read further than is kept: only a new start reads it from its committed offset."""
+        logs = {tp.partition for tp in left if tp.topic == self._log_topic}
+        if any(tp.partition in logs for tp in self.partitions):
+            raise FencedError("A partition of the log left without its inputs: the assignor must keep co-partitioned topics together.")
+
 
 def _restore_plan(
     state: PartitionState, begin: NextOffset, end: NextOffset, committed: NextOffset | None
 ) -> tuple[OwnedPartition, NextOffset]:
-    """Where to start folding, where emission starts, and whether the partition can be trusted at all."""
+    """Where to start folding, where emission starts, and whether the partition can be trusted at all.
+
+    The way out of a quarantine is a new committed offset: one below what the state remembers rebuilds the state.
+    """
     if committed is None and end > begin:
         why = "the log has records but the group has no committed offset: commit the offset from which to emit, then start again"
-        _log.error("no_committed_offset", partition=state.partition, reason=why)
-        return OwnedPartition(state, end, end, Phase.QUARANTINED), end
+        return _quarantined(state, end, why)
+    if committed is not None and committed > end:
+        return _quarantined(state, end, "the committed offset lies beyond the log's end: records were cut off; commit an offset it holds")
     if committed is not None and state.committed is not None and committed < state.committed:
         _log.warning("group_rewound", partition=state.partition, next_offset=committed)
         state.drop()
     if state.applied is not None and state.applied > end:
-        _log.error("log_truncated", partition=state.partition, next_offset=state.applied, end_offset=end)
-        return OwnedPartition(state, end, end, Phase.QUARANTINED), end
+        return _quarantined(state, end, "the state knows records beyond the end of the log: they were cut off; commit an offset it holds")
     if state.applied is not None and state.applied < begin:
+        _log.warning("state_older_than_log", partition=state.partition, next_offset=state.applied)
         state.drop()
+    if committed is not None:
+        state.remember_committed(committed)
     start = state.applied if state.applied is not None else begin
-    emit_from = max(start if state.applied is not None else begin, committed if committed is not None else end)
-    return OwnedPartition(state, NextOffset(emit_from), end, Phase.RESTORING), NextOffset(start)
+    emit_from = max(start, committed if committed is not None else end)
+    return OwnedPartition(state, emit_from, end, Phase.RESTORING), start
+
+
+def _quarantined(state: PartitionState, end: NextOffset, why: str) -> tuple[OwnedPartition, NextOffset]:
+    _log.error("partition_quarantined", partition=state.partition, next_offset=state.applied or 0, end_offset=end, reason=why)
+    return OwnedPartition(state, end, end, Phase.QUARANTINED), end
 
 
 def _names(partitions: Sequence[TopicPartition]) -> list[str]:

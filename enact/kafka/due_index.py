@@ -15,7 +15,7 @@ _END = b"\x00"
 
 
 class DueEntry(NamedTuple):
-    """`kind` is one byte; `group` and `key` are the owner's; `due_ms` is epoch milliseconds."""
+    """`kind` is one byte; `group` and `key` are the owner's, `group` without zero bytes; `due_ms` is epoch milliseconds, 0 = at once."""
 
     kind: bytes
     group: str
@@ -65,7 +65,7 @@ class DueIndex:
 
 
 def _encode(entry: DueEntry) -> bytes:
-    return _PREFIX + entry.kind + entry.group.encode() + _END + entry.due_ms.to_bytes(8, "big") + entry.key
+    return _PREFIX + entry.kind + entry.group.encode() + _END + max(0, entry.due_ms).to_bytes(8, "big") + entry.key
 
 
 def _decode(raw: bytes) -> DueEntry:

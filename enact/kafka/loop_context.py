@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from enact.clock import Clock
+from enact.errors import ErrorCode
 from enact.kafka.state import PartitionState
 from enact.kafka.transport import NextOffset, Reader, TopicPartition, Writer
 
@@ -17,7 +18,7 @@ class ActiveStage(Protocol):
         """The partition is folded to its end: it may act from now on."""
 
     def on_gone(self, partitions: Sequence[int]) -> None:
-        """These log partitions are no longer ours: start nothing for them."""
+        """These log partitions are no longer ours, or quarantined: start nothing for them. May come twice."""
 
     def before_flush(self) -> None:
         """The batch is folded: start what was read back, claim what is due in memory."""
@@ -48,7 +49,10 @@ class LoopMeter(Protocol):
         """A batch was taken."""
 
     def ended(self, topic: str, result: str) -> None:
-        """A record ended as ok, dead_letter or silent."""
+        """A record ended as ok, dead_letter, silent or skipped."""
+
+    def dead_lettered(self, code: ErrorCode) -> None:
+        """A dead letter was acknowledged."""
 
     def flushed(self, seconds: float) -> None:
         """A flush was acknowledged."""
@@ -59,6 +63,9 @@ class LoopMeter(Protocol):
     def restoring(self, remaining: int) -> None:
         """Records of the log that are still to be folded."""
 
+    def quarantined(self, partitions: int) -> None:
+        """How many partitions wait for an operator."""
+
 
 class LoopHealth(Protocol):
     """What the loop tells the health server."""
@@ -66,11 +73,14 @@ class LoopHealth(Protocol):
     def beat(self) -> None:
         """The loop made progress."""
 
-    def set_restored(self, is_restored: bool, detail: str = "") -> None:
+    def set_restored(self, is_restored: bool, detail: str = "") -> None:  # noqa: FBT001 - the name says what is true
         """Whether every owned partition is folded to its end."""
 
-    def set_assigned(self, is_assigned: bool) -> None:
+    def set_assigned(self, is_assigned: bool) -> None:  # noqa: FBT001 - as above
         """Whether the group has answered."""
+
+    def set_condition(self, name: str, *, is_met: bool) -> None:
+        """One more thing that readiness needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

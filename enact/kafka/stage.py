@@ -47,8 +47,10 @@ class Stage(Protocol):
     function of the record and the state before it. `state` is the state of the record's partition; a stage
     without a log gets None.
 
-    Raises (both): EnactError = dead letter with its code (an input) or quarantine (a log record);
-    anything else is unexpected and ends the same way with UNEXPECTED_ERROR.
+    Raises (both): EnactError = dead letter with its code (an input) or quarantine of the partition (a log record);
+    anything else is unexpected and ends the same way with UNEXPECTED_ERROR. Not about the record, so never its
+    dead letter: StateLostError quarantines the partition, DeliveryError takes the batch again, FencedError and
+    BrokerError end the process.
     """
 
     name: str

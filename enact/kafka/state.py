@@ -12,10 +12,14 @@ from pathlib import Path
 import msgspec
 from rocksdict import Options, Rdict, WriteBatch
 
+from enact.errors import StateLostError
 from enact.kafka.transport import NextOffset
+from enact.log import get_logger
 
 _META_KEY = b"\x00meta"
 _WRITE_BUFFER_BYTES = 4 * 1024 * 1024
+
+_log = get_logger("kernel")
 
 
 class _Meta(msgspec.Struct):
@@ -26,13 +30,30 @@ class _Meta(msgspec.Struct):
 
 
 class PartitionState:
-    """Key-value state of one log partition. One thread only; one process only (RocksDB holds a lock)."""
+    """Key-value state of one log partition. One thread only; one owner at a time (RocksDB holds a lock)."""
 
     def __init__(self, folder: Path, partition: int) -> None:
+        """Open it; what cannot be opened is doubtful and starts empty. The caller holds the folder's instance lock.
+
+        Raises: StateLostError if not even an empty one can be opened.
+        """
         self.partition = partition
         self._folder = folder
         self._dirty: dict[bytes, bytes | None] = {}
-        self._db, self._meta = self._open()
+        try:
+            self._db, self._meta = self._open()
+        except Exception as error:  # noqa: BLE001 - the library raises nothing more exact
+            _log.warning("state_unreadable", error, partition=partition)
+            self._db, self._meta = self._empty()
+
+    def _empty(self) -> tuple[Rdict, _Meta]:
+        try:
+            if self._folder.exists():
+                shutil.rmtree(self._folder)
+            return self._open()
+        except Exception as error:
+            message = f"The state of partition {self.partition} cannot be made anew: look at the disk below ENACT_DATA_DIR."
+            raise StateLostError(message) from error
 
     def _open(self) -> tuple[Rdict, _Meta]:
         self._folder.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +66,11 @@ class PartitionState:
         options.set_max_open_files(64)
         db = Rdict(str(self._folder), options)
         raw = db.get(_META_KEY)
-        return db, msgspec.msgpack.decode(raw, type=_Meta) if raw else _Meta()
+        try:
+            return db, msgspec.msgpack.decode(raw, type=_Meta) if raw else _Meta()
+        except msgspec.DecodeError:
+            db.close()
+            raise
 
     @property
     def applied(self) -> NextOffset | None:
@@ -84,29 +109,41 @@ class PartitionState:
             iterator.next()
 
     def persist(self, applied: NextOffset, committed: NextOffset | None = None) -> None:
-        """Write everything with the applied offset, atomically."""
-        self._meta = _Meta(applied, committed if committed is not None else self._meta.committed)
+        """Write everything with the applied offset, atomically; remember `committed` if it is higher than what is remembered."""
+        meta = _Meta(applied, _highest(self._meta.committed, committed))
         batch = WriteBatch(raw_mode=True)
         for key, value in self._dirty.items():
             if value is None:
                 batch.delete(key)
             else:
                 batch.put(key, value)
-        batch.put(_META_KEY, msgspec.msgpack.encode(self._meta))
+        batch.put(_META_KEY, msgspec.msgpack.encode(meta))
         self._db.write(batch)
+        self._meta = meta
         self._dirty.clear()
+
+    def remember_committed(self, committed: NextOffset) -> None:
+        """The group's committed offset has reached this; what waits for `persist` goes on waiting."""
+        if self._meta.committed is None or committed > self._meta.committed:
+            meta = _Meta(self._meta.applied, committed)
+            self._db.put(_META_KEY, msgspec.msgpack.encode(meta))
+            self._meta = meta
 
     def discard(self) -> None:
         """Forget what was not persisted."""
         self._dirty.clear()
 
     def drop(self) -> None:
-        """Delete everything and start empty: what follows is a rebuild from the log."""
+        """Delete everything and start empty: what follows is a rebuild from the log. Raises: StateLostError."""
         self._db.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
         self._dirty.clear()
-        self._db, self._meta = self._open()
+        self._db, self._meta = self._empty()
 
     def close(self) -> None:
         """Release the folder."""
         self._db.close()
+
+
+def _highest(one: int | None, other: int | None) -> int | None:
+    known = [offset for offset in (one, other) if offset is not None]
+    return max(known) if known else None
