@@ -9,6 +9,7 @@ only where it came from and the exception's class.
 """
 
 import logging
+import re
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -21,6 +22,9 @@ from enact.errors import EnactError
 SPEAKING = ("librdkafka", "asyncio")
 HEALING = ("librdkafka",)
 """Calls each lost connection an error and mends it; what it cannot mend reaches us as an exception."""
+
+REPEATED_EVERY_S = 10.0
+"""A library that heals itself says the same thing up to forty times a second while a broker is away."""
 
 MAX_TEXT_CHARS = 1000
 MAX_STACK_FRAMES = 30
@@ -119,6 +123,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     """Write every line of this process to `stream` (stderr) from `level` on; foreign libraries from warning on."""
     handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
     handler.setFormatter(JsonLines())
+    handler.addFilter(Repeats())
     root = logging.getLogger()
     for old in [one for one in root.handlers if isinstance(one.formatter, JsonLines)]:
         root.removeHandler(old)
@@ -126,6 +131,32 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("enact").setLevel(level.upper())
     logging.raiseExceptions = False
+
+
+class Repeats(logging.Filter):
+    """Lets through what a healing library says anew, and what it repeats once every `REPEATED_EVERY_S`, with the number left out.
+
+    Two lines are the same if they differ in numbers only ("after 3ms in state CONNECT"), behind the client's own name.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written; `repeated` is how many like it were not."""
+        if record.name not in HEALING:
+            return True
+        client, _, text = record.getMessage().partition("]")
+        same = client + re.sub(r"\d+", "#", text)
+        since_s, left_out = self._said.get(same, (-REPEATED_EVERY_S, 0))
+        if 0 <= record.created - since_s < REPEATED_EVERY_S:
+            self._said[same] = (since_s, left_out + 1)
+            return False
+        self._said[same] = (record.created, 0)
+        if left_out:
+            record.repeated = left_out
+        return True
 
 
 class JsonLines(logging.Formatter):
@@ -146,6 +177,8 @@ class JsonLines(logging.Formatter):
                 line["text"] = record.getMessage()[:MAX_TEXT_CHARS]
             if record.name in HEALING and record.levelno > logging.WARNING:
                 line["level"] = "warning"
+            if repeated := getattr(record, "repeated", 0):
+                line["repeated"] = repeated
         else:
             line |= {"stage": record.name.removeprefix("enact."), "action": record.msg}
             line |= {name: _short(value) for name, value in fields.items() if name in ALLOWED}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from enact.errors import ErrorCode, ValidationError
-from enact.log import JsonLines, configure, get_logger
+from enact.log import REPEATED_EVERY_S, JsonLines, Repeats, configure, get_logger
 
 
 @pytest.fixture
@@ -103,3 +103,36 @@ def test_long_texts_are_cut_and_every_record_is_one_line(stream: io.StringIO) ->
 
     (line,) = lines(stream)
     assert len(line["reason"]) == 1000
+
+
+def said_at(at_s: float, text: str, library: str = "librdkafka") -> logging.LogRecord:
+    record = logging.LogRecord(library, logging.ERROR, "client.py", 1, text, (), None)
+    record.created = at_s
+    return record
+
+
+def test_what_a_healing_library_repeats_is_written_once_in_a_while_with_the_number_left_out() -> None:
+    repeats, start_s = Repeats(), 1_790_000_000.0
+    records = [said_at(start_s + n / 10, f"FAIL [enact#producer-1] [thrd:b]: refused (after {n}ms)") for n in range(250)]
+
+    written = [record for record in records if repeats.filter(record)]
+
+    assert [round(record.created - start_s) for record in written] == [0, 10, 20]
+    assert [getattr(record, "repeated", 0) for record in written] == [0, 99, 99]
+    assert REPEATED_EVERY_S == 10
+    assert json.loads(JsonLines().format(written[1]))["repeated"] == 99
+
+
+def test_another_client_another_text_and_another_library_are_no_repetition() -> None:
+    repeats = Repeats()
+    texts = ["FAIL [enact#producer-1] [t]: refused", "FAIL [enact#consumer-2] [t]: refused", "FAIL [enact#producer-1] [t]: timed out"]
+
+    assert all(repeats.filter(said_at(5.0, text)) for text in texts)
+    assert all(repeats.filter(said_at(5.0, "slow", "asyncio")) for _ in range(3))
+
+
+def test_a_clock_that_was_set_back_silences_nobody() -> None:
+    repeats = Repeats()
+
+    assert repeats.filter(said_at(1000.0, "FAIL [c] x"))
+    assert repeats.filter(said_at(10.0, "FAIL [c] x"))
