@@ -38,7 +38,8 @@ $(VENV)/.installed: pyproject.toml $(VENV)/.locked
 	@echo "setup: done. Try: make demo"
 
 .PHONY: check lint types imports fresh unit
-check: lint types imports fresh unit ## Lint, types, imports, rendered files, unit tests: offline, under a minute
+check: setup ## Lint, types, imports, rendered files, unit tests: offline, under a minute
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit types lint imports fresh
 
 lint: setup
 	@$(BIN)/ruff check --quiet .

@@ -46,7 +46,7 @@ def types_of(value: Any) -> Any:
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_every_class_survives_both_forms(cls: type) -> None:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=15, deadline=None)
     @given(records(cls))
     def survives(record: object) -> None:
         assert decode(cls, encode(record)) == record

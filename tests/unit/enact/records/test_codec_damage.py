@@ -110,7 +110,7 @@ def test_no_body_makes_a_reader_raise_anything_else(cls: type, body: bytes) -> N
             assert type(record) is cls
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(any_record(), st.data())
 def test_no_damage_to_a_value_makes_a_reader_raise_anything_else(record: Any, data: st.DataObject) -> None:
     for value in (encode(record), encode_json(record)):
@@ -122,6 +122,7 @@ def test_no_damage_to_a_value_makes_a_reader_raise_anything_else(record: Any, da
             assert error.code in CODES  # noqa: PT017 - as above
 
 
+@settings(max_examples=50)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
