@@ -15,7 +15,7 @@ _END = b"\x00"
 
 
 class DueEntry(NamedTuple):
-    """`kind` is one byte; `group` and `key` are the owner's, `group` without zero bytes; `due_ms` is epoch milliseconds, 0 = at once."""
+    """`kind` is one byte, not zero; `group` and `key` are the owner's, `group` without zero bytes; `due_ms` is epoch milliseconds."""
 
     kind: bytes
     group: str

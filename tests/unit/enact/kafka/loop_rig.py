@@ -43,9 +43,10 @@ class ToyStage:
 
     name = "toy"
 
-    def __init__(self, *, has_log: bool = True) -> None:
-        self.inputs: Sequence[str] = (INPUT,)
-        self.log: str | None = LOG if has_log else None
+    def __init__(self, prefix: str = "toy", *, has_log: bool = True) -> None:
+        self.inputs: Sequence[str] = (f"{prefix}.in",)
+        self.log: str | None = f"{prefix}.log" if has_log else None
+        self._log_topic, self._out = f"{prefix}.log", f"{prefix}.out"
         self.decided: list[InRecord] = []
         self.folded: list[InRecord] = []
         self.before_decide: Callable[[InRecord], None] = lambda _: None
@@ -60,11 +61,11 @@ class ToyStage:
         if content == BUG:
             raise ZeroDivisionError
         if state is None:
-            return [OutRecord(OUT, record.partition, key, emission(key, content))]
+            return [OutRecord(self._out, record.partition, key, emission(key, content))]
         known = state.get(key)
         if known is not None:
-            return [OutRecord(OUT, record.partition, key, emission(key, known))]
-        return [OutRecord(LOG, record.partition, key, content)]
+            return [OutRecord(self._out, record.partition, key, emission(key, known))]
+        return [OutRecord(self._log_topic, record.partition, key, content)]
 
     def fold(self, record: InRecord, state: StateView) -> Sequence[Effect]:
         self.before_fold(record)
@@ -78,7 +79,7 @@ class ToyStage:
         if content == BUG:
             raise ZeroDivisionError
         value = bytes(2_000_000) if content == HUGE else emission(key, content)
-        return [OutRecord(OUT, record.partition, key, value)]
+        return [OutRecord(self._out, record.partition, key, value)]
 
 
 class BufferingWriter:
@@ -185,6 +186,25 @@ class Life:
         self.loop._close()
 
 
+def faults_of(inputs: Sequence[InRecord], log: Sequence[InRecord], out: Sequence[InRecord], dead_letters: Sequence[InRecord]) -> list[str]:
+    """What is wrong with these topics at rest: every input has its answer, and exactly what the log decided went out."""
+    first: dict[tuple[int, bytes], bytes] = {}
+    for record in log:
+        first.setdefault((record.partition, record.key or b""), record.value or b"")
+    expected = {(partition, emission(key, content)) for (partition, key), content in first.items()}
+    sent_out = {(record.partition, record.value or b"") for record in out}
+    letters = {(record.partition, record.key, record.value) for record in dead_letters}
+    found = [f"missing emission {value!r}" for value in expected - sent_out]
+    found += [f"wrong emission {value!r}" for value in sent_out - expected]
+    for record in inputs:
+        if record.value in {BAD, BUG}:
+            if (record.partition, record.key, record.value) not in letters:
+                found.append(f"{record.key!r} has no dead letter")
+        elif (record.partition, record.key or b"") not in first:
+            found.append(f"{record.key!r} was never decided")
+    return found
+
+
 class Rig:
     """A broker that outlives the processes on it, and one folder for their state."""
 
@@ -241,19 +261,7 @@ class Rig:
 
     def faults(self) -> list[str]:
         """What is wrong once everything came to rest: every input has its answer, and only what the log decided went out."""
-        first: dict[tuple[int, bytes], bytes] = {}
-        for record in self.broker.records(LOG):
-            first.setdefault((record.partition, record.key or b""), record.value or b"")
-        expected = {(p, emission(key, content)) for (p, key), content in first.items()}
-        sent = {(record.partition, record.value or b"") for record in self.broker.records(OUT)}
-        found = [f"missing emission {value!r}" for value in expected - sent] + [f"wrong emission {value!r}" for value in sent - expected]
-        letters = {(record.partition, record.key, record.value) for record in self.broker.records(DLQ)}
-        for record in self.broker.records(INPUT):
-            if record.value in {BAD, BUG}:
-                if (record.partition, record.key, record.value) not in letters:
-                    found.append(f"{record.key!r} has no dead letter")
-            elif (record.partition, record.key or b"") not in first:
-                found.append(f"{record.key!r} was never decided")
+        found = faults_of(*(self.broker.records(topic) for topic in (INPUT, LOG, OUT, DLQ)))
         for topic in (INPUT, LOG):
             for partition in range(self.partitions):
                 _, end = self.broker.bounds(TopicPartition(topic, partition))

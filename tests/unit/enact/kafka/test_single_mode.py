@@ -14,6 +14,7 @@ from tests.unit.enact.kafka.loop_rig import (
     DLQ,
     INPUT,
     LOG,
+    MIB,
     Killed,
     Rig,
     dies_of,
@@ -122,3 +123,18 @@ def test_refusals_never_stop_the_stage(rig: Rig) -> None:
 
     assert len(rig.broker.records(DLQ)) == 600
     assert life.meter.results == {"dead_letter": 600}
+
+
+def test_while_one_partition_is_read_singly_the_records_of_the_others_are_put_back_not_lost(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, partitions=3)
+    life = rig.life()
+    rig.publish((b"a", b"1"), (b"large", bytes(MIB + 1)), partition=1)
+    rig.publish((b"b", b"1"), partition=0)
+    rig.publish((b"c", b"1"), (b"d", b"1"), partition=2)
+
+    life.turn_until_idle()
+
+    assert [record.key for record in rig.broker.records(DLQ)] == [b"large"]
+    assert len(rig.broker.records(LOG)) == 4
+    assert [rig.committed(INPUT, partition) for partition in range(3)] == [1, 2, 2]
+    assert not life.loop._singly.is_on
