@@ -39,7 +39,7 @@ $(VENV)/.installed: pyproject.toml $(VENV)/.locked
 
 .PHONY: check lint types imports fresh unit
 check: setup ## Lint, types, imports, rendered files, unit tests: offline, under a minute
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit types lint imports fresh
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target unit types lint imports fresh
 
 lint: setup
 	@$(BIN)/ruff check --quiet .

@@ -23,9 +23,7 @@ def violations(world: World, published: Iterable[ApprovedIntent]) -> list[str]:
     outcomes, events = world.outcomes(), world.events()
     claims = {e.data.nonce: e for e in events if isinstance(e.data, Claimed)}
     intents = {(i.tenant_id, i.action_intent_id): i for i in published}
-    for key in intents:
-        if key not in outcomes:
-            found.append(f"lost: {key} has no outcome")
+    found += [f"lost: {key} has no outcome" for key in intents if key not in outcomes]
     calls: Counter[str] = Counter()
     for receipt in world.receipts():
         marker = receipt["attempt"] or ""

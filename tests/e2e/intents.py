@@ -9,7 +9,9 @@ from enact.records import Approval, ApprovalSource, ApprovedIntent, Target
 TENANTS = ("acme", "globex", "initech")
 
 
-def make_intent(number: int | str, action_type: str = "CREATE_CRM_TASK", *, tenant_id: str = "acme", lifetime_s: int = 3600, **changes: Any) -> ApprovedIntent:
+def make_intent(
+    number: int | str, action_type: str = "CREATE_CRM_TASK", *, tenant_id: str = "acme", lifetime_s: int = 3600, **changes: Any
+) -> ApprovedIntent:
     """A valid intent; `changes` are fields of ApprovedIntent or `parameters_`, a dict."""
     defaults = {
         "CREATE_CRM_TASK": {"subject": f"Call about {number}"},

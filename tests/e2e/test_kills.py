@@ -64,7 +64,7 @@ class Upstream:
 
 def assert_everything_ended(world: World, published: list[ApprovedIntent], timeout_s: float) -> None:
     """Every execution SUCCEEDED or was stopped by a dead letter; nothing twice; nothing left open in the log."""
-    stopped = {record.key for stage in STAGES_WITH_GROUPS for record in world.dead_letters(stage)}
+    stopped = {record.key or b"" for stage in STAGES_WITH_GROUPS for record in world.dead_letters(stage)}
     expected = [i for i in published if i.action_intent_id.encode() not in stopped]
     outcomes = world.wait_for_outcomes(len(expected), timeout_s)
     world.wait_for_quiet()
@@ -78,7 +78,8 @@ def open_executions(world: World) -> list[str]:
     """Executions that the log leaves neither ended nor in doubt."""
     folded: dict[bytes, Execution] = {}
     for record in world.dump("executions"):
-        assert record.key is not None and record.value is not None
+        assert record.key is not None
+        assert record.value is not None
         folded[record.key] = apply(folded.get(record.key), decode(ExecutionEvent, record.value), log_ms=record.timestamp_ms)
     ended = {Status.SUCCEEDED, Status.FAILED, Status.EXPIRED, Status.CANCELLED, Status.IN_DOUBT}
     return [str(key) for key, execution in folded.items() if verdict(execution.execute).status not in ended]

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from cli.platform import Platform, PlatformOptions
 from connectors.sandbox.admin_client import SandboxAdmin
+from enact.errors import EnactError
 from enact.kafka.admin import KafkaAdmin
 from enact.kafka.client import KafkaWriter
 from enact.kafka.log_reader import LogReader
@@ -34,7 +35,9 @@ STAGES_WITH_GROUPS = ("validation", "tool_mapping", "invocation", "recording")
 class World:
     """One enact with a topic prefix of its own on the given broker."""
 
-    def __init__(self, folder: Path, prefix: str, *, bootstrap: str | None, instances: int = 1, environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, prefix: str, *, bootstrap: str | None, instances: int = 1, environ: dict[str, str] | None = None
+    ) -> None:
         given = {"ENACT_DATA_DIR": str(folder / "data"), "ENACT_TOPIC_PREFIX": prefix}
         if bootstrap is not None:
             given["ENACT_KAFKA__BOOTSTRAP_SERVERS"] = bootstrap
@@ -85,9 +88,8 @@ class World:
         """Running stage processes by name."""
         supervisor = self.platform.supervisor
         assert supervisor is not None
-        return {
-            c.name: c.pid for c in supervisor.children if c.pid is not None and c.spec.stage in (stage, *(STAGES_WITH_GROUPS if stage is None else ()))
-        }
+        stages = STAGES_WITH_GROUPS if stage is None else (stage,)
+        return {child.name: child.pid for child in supervisor.children if child.pid is not None and child.spec.stage in stages}
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Signal one stage process, if it runs."""
@@ -185,7 +187,8 @@ class World:
 
     def wait_for_quiet(self, timeout_s: float = 60.0, quiet_s: float = 2.0) -> None:
         """Wait until no topic of the pipeline grows any more."""
-        shorts = ("intents.approved", "admissions", "intents.validated", "tool-calls", "executions", "tool-results", "outcomes", "ledger", "signals")
+        asked, decided = ("intents.approved", "admissions", "intents.validated", "tool-calls"), ("executions", "tool-results", "outcomes")
+        shorts = (*asked, *decided, "ledger", "signals")
         last: dict[TopicPartition, NextOffset] = {}
         since = time.monotonic()
         deadline = time.monotonic() + timeout_s
@@ -215,7 +218,7 @@ class World:
                 try:
                     admin.set_group_offsets(group, offsets, is_overwriting=True)
                     break
-                except Exception:
+                except EnactError:
                     assert time.monotonic() < deadline, f"{group} stays live"
                     time.sleep(0.5)
 
