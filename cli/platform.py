@@ -158,7 +158,11 @@ class Platform:
         writer = KafkaWriter(self.kafka)
         try:
             commands = RegistryCommands(
-                writer=writer, open_reader=lambda: LogReader(self.kafka), topics=self._command_topics(), clock=SystemClock(), actor="enact up"
+                writer=writer,
+                open_reader=lambda: LogReader(self.kafka),
+                topics=self._command_topics(),
+                clock=SystemClock(),
+                actor="enact up",
             )
             entries = [
                 entry
@@ -172,7 +176,10 @@ class Platform:
 
     def _command_topics(self) -> CommandTopics:
         return CommandTopics(
-            ledger=self.topic("ledger"), executions=self.topic("executions"), switches=self.topic("switches"), registry=self.topic("registry")
+            ledger=self.topic("ledger"),
+            executions=self.topic("executions"),
+            switches=self.topic("switches"),
+            registry=self.topic("registry"),
         )
 
     def _prepare_processes(self) -> None:
@@ -209,7 +216,15 @@ class Platform:
             require_free(self.sandbox_port, what="the sandbox", setting="--sandbox-port")
         if self.credentials_dir is not None:
             write_sandbox_credentials(self.credentials_dir, list(self.options.tenants), str(self.sandbox_url))
-        command = (sys.executable, "-m", "connectors.sandbox", "--port", str(self.sandbox_port), "--data-dir", str(self.data_dir / "sandbox"))
+        command = (
+            sys.executable,
+            "-m",
+            "connectors.sandbox",
+            "--port",
+            str(self.sandbox_port),
+            "--data-dir",
+            str(self.data_dir / "sandbox"),
+        )
         return ProcessSpec(stage="sandbox", command=command, health_port=self.sandbox_port)
 
     def _write_up_file(self) -> None:
