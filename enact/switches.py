@@ -22,6 +22,7 @@ from enact.records.codec import decode_switch_record, encode
 FRESH_FOR_S = 2.0
 PROBE_EVERY_S = 0.5
 GLOBAL_SCOPE = "global"
+_PROBE_KEY = key_of("probe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class SwitchView:
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], Engagement] = {}
         self._released: set[tuple[str, str]] = set()
+        self._unreadable: dict[bytes, Engagement] = {}
 
     def apply(self, switch: Switch) -> None:
         """Fold one record: a release counts for ever, also when it comes before its engage is read again."""
@@ -53,14 +55,25 @@ class SwitchView:
             engagement = Engagement(switch.scope, switch.engagement_id, switch.mode, switch.actor, switch.reason, switch.at_ms)
             self._open = {**self._open, key: engagement}
 
+    def hold_unreadable(self, key: bytes, offset: int, at_ms: int) -> None:
+        """What cannot be read may be a stop: everything holds until a readable record, or none, stands under this key."""
+        reason = f"The record at offset {offset} of the switches topic cannot be read; write it again, or a tombstone, under its key."
+        engagement = Engagement(GLOBAL_SCOPE, f"unreadable-{offset}", SwitchMode.HOLD, "enact", reason, at_ms)
+        self._unreadable = {**self._unreadable, key: engagement}
+
+    def forget_unreadable(self, key: bytes) -> None:
+        """The newest record of this key can be read, or is gone."""
+        if key in self._unreadable:
+            self._unreadable = {k: e for k, e in self._unreadable.items() if k != key}
+
     @property
     def engagements(self) -> tuple[Engagement, ...]:
         """Everything engaged now."""
-        return tuple(self._open.values())
+        return (*self._open.values(), *self._unreadable.values())
 
     def stopped_by(self, scopes: tuple[str, ...]) -> Engagement | None:
         """An open engagement of one of these scopes; a REJECT before a HOLD."""
-        found = [e for e in self._open.values() if e.scope in scopes]
+        found = [e for e in self.engagements if e.scope in scopes]
         return min(found, key=lambda e: e.mode is not SwitchMode.REJECT, default=None)
 
 
@@ -78,6 +91,7 @@ class SwitchWatch:
         self._incarnation = uuid.uuid4().hex
         self._sent: dict[str, float] = {}
         self._fresh_until_s = 0.0
+        self._lock = threading.Lock()
         self._on_fresh = on_fresh
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._probe_until_stopped, name="switch-probe", daemon=True)
@@ -90,28 +104,42 @@ class SwitchWatch:
 
     def on_record(self, record: InRecord) -> None:
         """Fold one record of the switches topic; runs on the table's thread."""
+        key = record.key or b""
         if record.value is None:
+            self.view.forget_unreadable(key)
             return
         try:
             decoded = decode_switch_record(record.value)
         except EnactError as error:
             self._log.error("switch_unreadable", error, offset=record.offset)
+            if not key.startswith(_PROBE_KEY):
+                self.view.hold_unreadable(key, record.offset, record.timestamp_ms)
             return
         if isinstance(decoded, Switch):
+            self.view.forget_unreadable(key)
             self.view.apply(decoded)
             self._log.warning("switch_seen", scope=decoded.scope, engagement_id=decoded.engagement_id, status=decoded.state)
-        elif decoded.incarnation == self._incarnation and (sent_s := self._sent.get(decoded.nonce)) is not None:
+        else:
+            self._prove(decoded)
+
+    def _prove(self, probe: Probe) -> None:
+        """A probe of this very process came back: everything acknowledged before it was sent has been read."""
+        with self._lock:
+            if probe.incarnation != self._incarnation or (sent_s := self._sent.get(probe.nonce)) is None:
+                return
             self._sent = {nonce: at_s for nonce, at_s in self._sent.items() if at_s > sent_s}
             self._fresh_until_s = max(self._fresh_until_s, sent_s + FRESH_FOR_S)
-            if self._on_fresh is not None:
-                self._on_fresh(self._clock.boot_s() - sent_s)
+        if self._on_fresh is not None:
+            self._on_fresh(self._clock.boot_s() - sent_s)
 
     def probe(self) -> None:
         """Append one probe. Its time is taken before it is sent, so the proof never claims too much."""
         nonce = uuid.uuid4().hex
-        self._sent = {**{n: s for n, s in self._sent.items() if s > self._clock.boot_s() - 60.0}, nonce: self._clock.boot_s()}
+        now_s = self._clock.boot_s()
+        with self._lock:
+            self._sent = {**{n: at_s for n, at_s in self._sent.items() if at_s > now_s - FRESH_FOR_S}, nonce: now_s}
         probe = Probe(slot=self._slot, incarnation=self._incarnation, nonce=nonce, sent_ms=self._clock.wall_ms())
-        self._writer.send(OutRecord(self._topic, 0, key_of("probe", self._slot), encode(probe)), _ignore)
+        self._writer.send(OutRecord(self._topic, 0, _PROBE_KEY + key_of(self._slot), encode(probe)), _ignore)
 
     def start(self) -> None:
         """Begin probing."""

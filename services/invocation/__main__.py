@@ -2,9 +2,11 @@
 
 import sys
 import threading
+from collections.abc import Callable
 
 from connectors.catalogue import build_connectors
 from enact.ids import parts_of
+from enact.instance import InstanceDirectory
 from enact.kafka.client import KafkaWriter
 from enact.kafka.global_table import GlobalTable
 from enact.kafka.log_reader import LogReader
@@ -15,12 +17,14 @@ from enact.registry_table import RegistryTable
 from enact.stage_process import ProcessContext, run_stage
 from enact.switches import SwitchWatch
 from services.invocation.caller import Caller
+from services.invocation.claims import Desk
 from services.invocation.emission import InvocationTopics
 from services.invocation.events import EventWriter
 from services.invocation.gate import Gate
+from services.invocation.memory import PartitionMemories
 from services.invocation.metering import CallMetrics
 from services.invocation.nonces import NonceMemory
-from services.invocation.owner import Owner, OwnerParts, PartitionMemories
+from services.invocation.owner import Owner
 from services.invocation.publishing import publish_to
 from services.invocation.request_check import RequestCheck
 from services.invocation.settings import InvocationSettings
@@ -43,13 +47,10 @@ class Invocation:
 
         instance = instance_directory(context)
         writer = KafkaWriter(kafka, on_wait=context.health.beat)
-        partition_count = writer.partition_count(topic("executions"))
         object_partitions = writer.partition_count(topic("internal-objects"))
         switches_topic = topic("switches")
         self.registry = RegistryTable(topic("registry"), lambda: LogReader(kafka))
-        self.switches = SwitchWatch(
-            topic=switches_topic, slot=f"invocation.{instance.number}", writer=writer, clock=context.clock
-        )
+        self.switches = SwitchWatch(topic=switches_topic, slot=f"invocation.{instance.number}", writer=writer, clock=context.clock)
         self.switch_table = GlobalTable(switches_topic, lambda: LogReader(kafka), on_record=self.switches.on_record)
         connectors = build_connectors(
             publish=publish_to(topic("internal-objects"), writer, lambda key: partition_of(parts_of(key)[-1], object_partitions)),
@@ -59,46 +60,18 @@ class Invocation:
             ca_file=settings.ca_file,
         )
         window = Window(settings.window)
-        memories = PartitionMemories(window)
-        nonces = NonceMemory(instance.owner.incarnation_id)
-        events = EventWriter(topic("executions"), context.clock, instance.owner)
-        stage = InvocationStage(
-            tool_calls=topic("tool-calls"),
-            topics=InvocationTopics(
-                executions=topic("executions"),
-                tool_results=topic("tool-results"),
-                ledger=topic("ledger"),
-                returned=topic("intents.returned"),
-            ),
-            partition_count=partition_count,
-            events=events,
-            memory_of=memories.of,
-        )
         self.caller = Caller(connectors, writer, context.clock, CallMetrics(context.metrics), window.give_back)
-        owner = Owner(
-            OwnerParts(
-                stage=stage,
-                memories=memories,
-                events=events,
-                nonces=nonces,
-                window=window,
-                gate=Gate(self.switches, context.clock, is_enabled=settings.execution_enabled),
-                caller=self.caller,
-                request_check=RequestCheck(self.registry.view),
-                writer=writer,
-                clock=context.clock,
-            )
-        )
-        self._context = context
-        self._loop: StageLoop = stage_loop(
-            context,
-            stage,
-            group=group_name(context.name, prefix),
-            dead_letter_topic=topic_name(dead_letters(context.name), prefix),
-            instance=instance,
+        desk = Desk(
+            events=EventWriter(topic("executions"), context.clock, instance.owner),
+            nonces=NonceMemory(instance.owner.incarnation_id),
+            window=window,
+            gate=Gate(self.switches, context.clock, is_enabled=settings.execution_enabled),
+            caller=self.caller,
+            request_check=RequestCheck(self.registry.view),
             writer=writer,
-            active=owner,
+            clock=context.clock,
         )
+        self._loop = _loop(context, instance, desk, topic, writer.partition_count(topic("executions")))
 
     def run(self, stop: threading.Event) -> None:
         """Read the tables, prove the switches fresh, run the loop until stopped."""
@@ -113,6 +86,38 @@ class Invocation:
             self.switch_table.stop()
             self.registry.stop()
             self.caller.close()
+
+
+def _loop(
+    context: ProcessContext[InvocationSettings], instance: InstanceDirectory, desk: Desk, topic: Callable[[str], str], partition_count: int
+) -> StageLoop:
+    """The stage and the owner of its partitions, sharing what they remember of each."""
+    memories = PartitionMemories(desk.window)
+    topics = InvocationTopics(
+        executions=topic("executions"), tool_results=topic("tool-results"), ledger=topic("ledger"), returned=topic("intents.returned")
+    )
+    stage = InvocationStage(
+        tool_calls=topic("tool-calls"),
+        topics=topics,
+        partition_count=partition_count,
+        events=desk.events,
+        memory_of=memories.of,
+    )
+    owner = Owner(
+        stage.inputs,
+        memories,
+        desk,
+        tell_fresh=lambda is_fresh: context.health.set_condition("switches are fresh", is_met=is_fresh),
+    )
+    return stage_loop(
+        context,
+        stage,
+        group=group_name(context.name, context.settings.topic_prefix),
+        dead_letter_topic=topic(dead_letters(context.name)),
+        instance=instance,
+        writer=desk.writer,
+        active=owner,
+    )
 
 
 if __name__ == "__main__":

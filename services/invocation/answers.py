@@ -1,6 +1,7 @@
 """What an answer means: errors and results of a call, by type, become facts."""
 
 import random
+from dataclasses import dataclass, replace
 
 from connectors.contract import CallResult
 from enact.error_catalogue import error_info
@@ -10,75 +11,100 @@ from enact.records import Backoff, Effect, ErrorCategory, ErrorClass, ErrorInfo,
 
 _LOOK_UP_EVERY_MS = 2_000
 _MAX_LOOK_UP_DELAY_MS = 60_000
+_NO_ANSWER = "The tool did not answer in time; the call may have been executed."
+_UNFORESEEN = "The connector failed unexpectedly after the call may have been sent; see the stage's log."
+_NOT_FOUND = "The external system was asked and has nothing of this call."
+_NOT_SAID_YET = "The external system could not say yet what became of the call."
 
 
-def fact_of_result(attempt: int, nonce: str, result: CallResult, now_ms: int, started_ms: int, *, is_owned: bool = True) -> Fact:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A call that was started. `is_owned` False = its partition left meanwhile."""
+
+    call: ToolCall
+    attempt: int
+    nonce: str
+    started_ms: int
+    is_owned: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A look-up about an attempt. `look_ups` were made before; asked at `settled_ms` or later, not found means never."""
+
+    attempt: int
+    nonce: str
+    look_ups: int
+    settled_ms: int
+
+
+def fact_of_result(tried: Tried, result: CallResult, now_ms: int) -> Fact:
     """The tool says that it did it."""
     return Fact(
-        attempt=attempt,
-        nonce=nonce,
-        effect=Effect.PARTIAL if result.is_partial else Effect.APPLIED,
-        source=FactSource.CALL if is_owned else FactSource.LATE,
+        attempt=tried.attempt,
+        nonce=tried.nonce,
+        effect=_effect_of(result),
+        source=FactSource.CALL if tried.is_owned else FactSource.LATE,
         refs=result.refs,
         tool_run_ref=result.tool_run_ref,
-        started_at_ms=started_ms,
+        started_at_ms=tried.started_ms,
         completed_at_ms=now_ms,
     )
 
 
-def fact_of_error(
-    call: ToolCall, attempt: int, nonce: str, error: Exception, now_ms: int, started_ms: int, *, is_owned: bool = True
-) -> Fact:
+def fact_of_error(tried: Tried, error: BaseException, now_ms: int) -> Fact:
     """NOT_APPLIED for what was definitely not executed; UNKNOWN for everything else, also for what nobody foresaw."""
-    source = FactSource.CALL if is_owned else FactSource.LATE
+    wait_ms: int | None = _jittered(tried.call.backoff, tried.attempt)
     match error:
         case PermanentError():
             effect, info, wait_ms = Effect.NOT_APPLIED, _info(error, error.error_class, is_permanent=True), None
         case TransientError():
-            delay_ms = max(_jittered(call.backoff, attempt), round((error.retry_after_s or 0) * 1000))
-            effect, info, wait_ms = Effect.NOT_APPLIED, _info(error, error.error_class), delay_ms
+            effect, info = Effect.NOT_APPLIED, _info(error, error.error_class)
+            wait_ms = max(wait_ms or 0, round((error.retry_after_s or 0) * 1000))
         case AmbiguousError():
-            effect, info, wait_ms = Effect.UNKNOWN, _info(error, error.error_class), _jittered(call.backoff, attempt)
+            effect, info = Effect.UNKNOWN, _info(error, error.error_class)
         case TimeoutError():
-            info = error_info(ErrorCode.ANSWER_LOST, "The tool did not answer in time; the call may have been executed.", is_permanent=False)
-            effect, wait_ms = Effect.UNKNOWN, _jittered(call.backoff, attempt)
+            effect, info = Effect.UNKNOWN, error_info(ErrorCode.ANSWER_LOST, _NO_ANSWER, is_permanent=False)
         case _:
-            message = "The connector failed unexpectedly after the call may have been sent; see the stage's log."
-            effect, wait_ms = Effect.UNKNOWN, _jittered(call.backoff, attempt)
-            info = error_info(ErrorCode.ANSWER_LOST, message, is_permanent=False)
+            effect, info = Effect.UNKNOWN, error_info(ErrorCode.ANSWER_LOST, _UNFORESEEN, is_permanent=False)
     return Fact(
-        attempt=attempt,
-        nonce=nonce,
+        attempt=tried.attempt,
+        nonce=tried.nonce,
         effect=effect,
-        source=source,
+        source=FactSource.CALL if tried.is_owned else FactSource.LATE,
         error=info,
         not_before_ms=None if wait_ms is None else now_ms + wait_ms,
+        started_at_ms=tried.started_ms,
+        completed_at_ms=now_ms,
+    )
+
+
+def fact_of_look_up(asked: Asked, found: CallResult | BaseException | None, started_ms: int, now_ms: int) -> Fact:
+    """Found is APPLIED; not found counts only if asked after the settle time; without an answer it stays UNKNOWN, 20 times at most."""
+    fact = Fact(
+        attempt=asked.attempt,
+        nonce=asked.nonce,
+        effect=Effect.UNKNOWN,
+        source=FactSource.LOOKUP,
         started_at_ms=started_ms,
         completed_at_ms=now_ms,
     )
-
-
-def fact_of_look_up(
-    call: ToolCall, attempt: int, nonce: str, found: CallResult | Exception | None, look_ups: int, settled_ms: int, now_ms: int
-) -> Fact:
-    """Found is APPLIED; not found counts only after the settle time; an unanswered question leaves it UNKNOWN, at most 20 times."""
     if isinstance(found, CallResult):
-        return Fact(attempt=attempt, nonce=nonce, effect=Effect.APPLIED, source=FactSource.LOOKUP, refs=found.refs, completed_at_ms=now_ms)
-    if found is None and now_ms > settled_ms:
-        info = error_info(ErrorCode.DOWNSTREAM_ERROR, "The external system was asked and has nothing of this call.", is_permanent=False)
-        return Fact(attempt=attempt, nonce=nonce, effect=Effect.NOT_APPLIED, source=FactSource.LOOKUP, error=info, completed_at_ms=now_ms)
-    is_over = look_ups + 1 >= LOOK_UP_BUDGET or isinstance(found, PermanentError)
-    reason = found.message if isinstance(found, EnactError) else "The external system could not say yet what became of the call."
-    wait_ms = min(_MAX_LOOK_UP_DELAY_MS, _LOOK_UP_EVERY_MS * 2 ** min(look_ups, 10))
-    return Fact(
-        attempt=attempt,
-        nonce=nonce,
-        effect=Effect.UNKNOWN,
-        source=FactSource.LOOKUP,
+        return replace(fact, effect=_effect_of(found), refs=found.refs, tool_run_ref=found.tool_run_ref)
+    if found is None and started_ms >= asked.settled_ms:
+        return replace(fact, effect=Effect.NOT_APPLIED, error=error_info(ErrorCode.DOWNSTREAM_ERROR, _NOT_FOUND, is_permanent=False))
+    is_over = asked.look_ups + 1 >= LOOK_UP_BUDGET or isinstance(found, PermanentError)
+    reason = found.message if isinstance(found, EnactError) else _NOT_SAID_YET
+    wait_ms = min(_MAX_LOOK_UP_DELAY_MS, _LOOK_UP_EVERY_MS * 2 ** min(asked.look_ups, 10))
+    return replace(
+        fact,
         error=error_info(ErrorCode.OUTCOME_UNKNOWN, reason, is_permanent=is_over),
-        not_before_ms=max(now_ms + wait_ms, settled_ms + 1 if found is None else 0),
-        completed_at_ms=now_ms,
+        not_before_ms=max(now_ms + wait_ms, asked.settled_ms if found is None else 0),
     )
+
+
+def _effect_of(result: CallResult) -> Effect:
+    return Effect.PARTIAL if result.is_partial else Effect.APPLIED
 
 
 def _info(error: EnactError, error_class: ErrorClass, *, is_permanent: bool = False) -> ErrorInfo:

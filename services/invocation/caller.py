@@ -7,7 +7,7 @@ it. A fact whose append is not acknowledged is appended again with the same even
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import uvloop
@@ -15,12 +15,12 @@ import uvloop
 from connectors.contract import Call, CallResult, Connector
 from enact.canonical import parse_json
 from enact.clock import Clock
-from enact.errors import CallRefusedError, EnactError, PermanentError
+from enact.errors import CallRefusedError, EnactError, PermanentError, RecordTooLargeError
 from enact.failpoints import Failpoint, hit
 from enact.kafka.transport import Headers, OutRecord, Writer
 from enact.log import get_logger
 from enact.records import EventData, Fact, Released, Step, ToolCall
-from services.invocation.answers import fact_of_error, fact_of_look_up, fact_of_result
+from services.invocation.answers import Asked, Tried, fact_of_error, fact_of_look_up, fact_of_result
 
 _TIMEOUT_SLACK_S = 1.0
 _REAPPEND_AFTER_S = 0.5
@@ -38,18 +38,16 @@ class CallMeter(Protocol):
 class Job:
     """One permitted call, or one look-up of an attempt whose answer was lost.
 
-    `slot` is its place in the window. `last_look` raises CallRefusedError. `record` builds the record of an event about this attempt.
+    `slot` is its place in the window. `last_look` raises CallRefusedError. `record` builds the one event about this
+    attempt: the same id each time, so that an append which is made again is the same event.
     """
 
-    key: bytes
-    partition: int
     call: ToolCall
     attempt: int
     nonce: str
     slot: str
     is_look_up: bool
-    settled_ms: int
-    look_ups: int
+    asked: Asked
     last_look: Callable[[], None]
     record: Callable[[EventData], OutRecord]
     is_owned: Callable[[], bool]
@@ -78,7 +76,7 @@ class Caller:
 
     def append(self, record: OutRecord, nonce: str) -> None:
         """Append an event about a claim until it is acknowledged; then the claim has left the window."""
-        self._loop.call_soon_threadsafe(self._append, nonce, record)
+        self._loop.call_soon_threadsafe(self._append, nonce, record, lambda: record)
 
     def close(self) -> None:
         """End the thread; calls still in flight are left to take-over."""
@@ -102,58 +100,85 @@ class Caller:
         task.add_done_callback(self._tasks.discard)
 
     async def _do(self, job: Job) -> None:
-        started_ms = self._clock.wall_ms()
-        started_s = self._clock.boot_s()
-        try:
-            data = await (self._look_up(job) if job.is_look_up else self._call(job, started_ms))
-        except Exception as error:  # a connector's bug after who knows what: the answer is unknown
-            self._log.error("connector_bug", error, connector=job.call.connector, action_intent_id=job.call.action_intent_id)
-            data = fact_of_error(job.call, job.attempt, job.nonce, error, self._clock.wall_ms(), started_ms)
-        self._meter.called(job.call.connector, _result_word(data), self._clock.boot_s() - started_s)
+        data: EventData
+        started_ms, started_s = self._clock.wall_ms(), self._clock.boot_s()
+        if job.is_look_up:
+            data = fact_of_look_up(job.asked, await self._look_up(job), started_ms, self._clock.wall_ms())
+        else:
+            data = await self._call(job, started_ms)
+            self._meter.called(job.call.connector, _result_word(data), self._clock.boot_s() - started_s)
         hit(Failpoint.AFTER_SEND_BEFORE_FACT)
-        self._append(job.slot, job.record(data))
+        self._conclude(job, data)
 
     async def _call(self, job: Job, started_ms: int) -> EventData:
-        connector = self._connectors.get(job.call.connector)
-        if connector is None:
-            missing = PermanentError(f"No connector named {job.call.connector} is installed here: install it or correct the registry entry.")
-            return fact_of_error(job.call, job.attempt, job.nonce, missing, self._clock.wall_ms(), started_ms)
-        act = connector.execute if job.call.step is Step.EXECUTE else connector.compensate
+        call = job.call
         try:
-            async with asyncio.timeout(job.call.timeout_ms / 1000 + _TIMEOUT_SLACK_S):
-                result: CallResult = await act(_call_of(job))
+            connector = self._connector(call)
+            act = connector.execute if call.step is Step.EXECUTE else connector.compensate
+            async with asyncio.timeout(call.timeout_ms / 1000 + _TIMEOUT_SLACK_S):
+                result: CallResult | BaseException = await act(_call_of(job))
         except CallRefusedError as refused:
             return Released(attempt=job.attempt, nonce=job.nonce, reason=refused.reason)
         except (EnactError, TimeoutError) as error:
-            return fact_of_error(job.call, job.attempt, job.nonce, error, self._clock.wall_ms(), started_ms, is_owned=job.is_owned())
-        return fact_of_result(job.attempt, job.nonce, result, self._clock.wall_ms(), started_ms, is_owned=job.is_owned())
+            result = error
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a connector's bug after who knows what: the answer is unknown
+            result = self._noted(call, error)
+        tried = Tried(call=call, attempt=job.attempt, nonce=job.nonce, started_ms=started_ms, is_owned=job.is_owned())
+        now_ms = self._clock.wall_ms()
+        return fact_of_error(tried, result, now_ms) if isinstance(result, BaseException) else fact_of_result(tried, result, now_ms)
 
-    async def _look_up(self, job: Job) -> EventData:
-        connector = self._connectors.get(job.call.connector)
-        found: CallResult | None | Exception
+    async def _look_up(self, job: Job) -> CallResult | BaseException | None:
         try:
-            if connector is None:
-                raise PermanentError(f"No connector named {job.call.connector} is installed here.")
             async with asyncio.timeout(_LOOK_UP_TIMEOUT_S):
-                found = await connector.look_up(_call_of(job))
+                return await self._connector(job.call).look_up(_call_of(job))
         except (EnactError, TimeoutError) as error:
-            found = error
-        return fact_of_look_up(job.call, job.attempt, job.nonce, found, job.look_ups, job.settled_ms, self._clock.wall_ms())
+            return error
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as above; asked again, and not for ever
+            return self._noted(job.call, error)
 
-    def _append(self, nonce: str, record: OutRecord) -> None:
+    def _connector(self, call: ToolCall) -> Connector:
+        connector = self._connectors.get(call.connector)
+        if connector is None:
+            raise PermanentError(f"No connector named {call.connector} is installed here: install it or correct the registry entry.")
+        return connector
+
+    def _noted(self, call: ToolCall, error: BaseException) -> BaseException:
+        self._log.error("connector_bug", error, connector=call.connector, action_intent_id=call.action_intent_id)
+        return error
+
+    def _conclude(self, job: Job, data: EventData) -> None:
+        """What was learned reaches the log, if need be without the details that do not fit into a record."""
+        bare = _bare(data)
+        try:
+            record = job.record(data)
+        except Exception as error:  # noqa: BLE001 - the connector's words cannot be written; what happened still can
+            self._log.error("answer_unwritable", error, connector=job.call.connector, action_intent_id=job.call.action_intent_id)
+            record = job.record(bare)
+        self._append(job.slot, record, lambda: job.record(bare))
+
+    def _append(self, slot: str, record: OutRecord, shorter: Callable[[], OutRecord]) -> None:
         def reported(error: EnactError | None, partition: int, offset: int) -> None:
             del partition, offset
             if error is None:
-                self._on_done(nonce)
+                self._on_done(slot)
                 hit(Failpoint.AFTER_FACT)
                 return
-            self._log.warning("fact_append_failed", error, event_id=nonce)
-            self._loop.call_soon_threadsafe(self._loop.call_later, _REAPPEND_AFTER_S, self._append, nonce, record)
+            self._log.warning("fact_append_failed", error, event_id=slot)
+            again = shorter() if isinstance(error, RecordTooLargeError) else record
+            self._loop.call_soon_threadsafe(self._loop.call_later, _REAPPEND_AFTER_S, self._append, slot, again, shorter)
 
         try:
             self._writer.send(record, reported)
         except EnactError as error:
             reported(error, -1, -1)
+
+
+def _bare(data: EventData) -> EventData:
+    """A fact in its shortest form: what the world did, in no words but ours."""
+    if not isinstance(data, Fact):
+        return data
+    error = data.error and replace(data.error, message="The answer's details do not fit into a record; see the stage's log.")
+    return replace(data, refs=(), tool_run_ref=None, raw_response_artifact_ref=None, error=error)
 
 
 def _result_word(data: EventData) -> str:

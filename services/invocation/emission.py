@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enact.error_catalogue import row_of
 from enact.errors import ErrorCode
 from enact.execution import redrive_refusal, verdict
-from enact.execution_state import RANK, Attempt, AttemptState, Execution, StepState
+from enact.execution_state import RANK, Attempt, Execution, StepState
 from enact.ids import entry_id
 from enact.intent_records import passed_on
 from enact.kafka.stage import DeadLetter, Effect
@@ -36,6 +36,7 @@ from enact.records import (
 from enact.records.codec import encode
 from services.invocation.verdicts import step_verdict, subject_of, tool_result
 
+_GOING_ON = frozenset({Status.PENDING, Status.EXECUTING, Status.RETRYING})
 _SHOWN = TERMINAL | {Status.IN_DOUBT, Status.HELD}
 _NOTHING = StepState()
 
@@ -58,14 +59,10 @@ class Emission:
     result: bytes | None
 
 
-def emission(
-    before: Execution | None, after: Execution, event: ExecutionEvent, record: InRecord, topics: InvocationTopics
-) -> Emission:
+def emission(before: Execution | None, after: Execution, event: ExecutionEvent, record: InRecord, topics: InvocationTopics) -> Emission:
     """Ledger entries, the ToolResult, the dead letter and the returned intent that follow from `event`."""
     was = before.step(event.step) if before else _NOTHING
     now = after.step(event.step)
-    if before is not None and event.event_id in before.event_ids:
-        return Emission([], None)
     subject = subject_of(after, event.step, event)
     scribe = _Scribe(after, event, record, subject, topics)
     scribe.write_event(was, now)
@@ -74,7 +71,7 @@ def emission(
     if _is_shown(was, now):
         encoded = encode(tool_result(after, event, record, subject))
         effects.append(_out(topics.tool_results, record, subject.action_intent_id, encoded))
-        if (letter := _dead_letter(was, now, subject)) is not None:
+        if (letter := _dead_letter(was, now, subject, record)) is not None:
             effects.append(letter)
     if isinstance(event.data, RedriveRequested) and now.generation.number > was.generation.number and event.step is Step.EXECUTE:
         returned = ReturnedIntent(
@@ -90,7 +87,7 @@ def _is_shown(was: StepState, now: StepState) -> bool:
     return public.status in _SHOWN and public != step_verdict(was)
 
 
-def _dead_letter(was: StepState, now: StepState, subject: ToolCall) -> DeadLetter | None:
+def _dead_letter(was: StepState, now: StepState, subject: ToolCall, record: InRecord) -> DeadLetter | None:
     """A failure that a person could mend, unless the stage that refused has kept it already."""
     public = step_verdict(now)
     if public.status is not Status.FAILED or public.error is None or verdict(was).status is Status.FAILED:
@@ -104,6 +101,7 @@ def _dead_letter(was: StepState, now: StepState, subject: ToolCall) -> DeadLette
         generation=now.generation.number,
         original=original,
         exception_class="ToolFailure",
+        headers=passed_on(record.headers),
     )
 
 
@@ -116,14 +114,18 @@ class _Scribe:
 
     def write_event(self, was: StepState, now: StepState) -> None:
         """The entries of this event, in the order in which things happened."""
+        before, after = verdict(was).status, verdict(now).status
+        if before is Status.HELD and after in _GOING_ON:
+            self._write(LedgerType.EXECUTION_RELEASED, Status.PENDING)
         match self._event.data:
             case Claimed() as claim if (attempt := now.by_nonce(claim.nonce)) is not None and was.by_nonce(claim.nonce) is None:
-                self._claimed(was, attempt)
+                self._claimed(attempt)
             case Released() as released if _rose(was, now, released.nonce):
-                self._write(LedgerType.ATTEMPT_CONCLUDED, _open_status(now), attempt=released.attempt, effect="RELEASED", reason=released.reason)
+                status = _open_status(now)
+                self._write(LedgerType.ATTEMPT_CONCLUDED, status, attempt=released.attempt, effect="RELEASED", reason=released.reason)
             case Fact() as fact:
                 self._fact(was, now, fact)
-            case Parked() as parked if verdict(now).status is Status.HELD and verdict(was).status is not Status.HELD:
+            case Parked() as parked if after is Status.HELD and before is not Status.HELD:
                 self._write(LedgerType.EXECUTION_HELD, Status.HELD, reason=parked.reason, detail=parked.detail)
             case Refused() as refused if self._subject.refusal is None and now.generation.bar is not was.generation.bar:
                 self._write(LedgerType.INTENT_REFUSED, None, code=refused.code)
@@ -133,12 +135,12 @@ class _Scribe:
                 self._redrive(was, now, redrive)
             case _:
                 pass
-        if verdict(now).status is Status.IN_DOUBT and verdict(was).status is not Status.IN_DOUBT:
+        if after is Status.IN_DOUBT and before is not Status.IN_DOUBT:
             self._write(LedgerType.DOUBT_RAISED, Status.IN_DOUBT)
+        if before is Status.IN_DOUBT and after is not Status.IN_DOUBT and not isinstance(self._event.data, Fact):
+            self._write(LedgerType.DOUBT_RESOLVED, None)
 
-    def _claimed(self, was: StepState, attempt: Attempt) -> None:
-        if verdict(was).status is Status.HELD:
-            self._write(LedgerType.EXECUTION_RELEASED, Status.PENDING)
+    def _claimed(self, attempt: Attempt) -> None:
         self._write(
             LedgerType.ATTEMPT_CLAIMED,
             Status.EXECUTING,
@@ -152,14 +154,14 @@ class _Scribe:
     def _fact(self, was: StepState, now: StepState, fact: Fact) -> None:
         status, before = verdict(now).status, verdict(was).status
         is_human = fact.source is FactSource.HUMAN
-        if is_human and now is was:
+        if is_human and now == was:
             self._write(LedgerType.RESOLVE_REFUSED, None, attempt=fact.attempt, command_id=fact.command_id, reason=fact.reason)
             return
         if not is_human and (_rose(was, now, fact.nonce) or now.evidence != was.evidence):
             error = fact.error.code if fact.error else None
             open_status = Status.PENDING if status is Status.PENDING else None
             self._write(LedgerType.ATTEMPT_CONCLUDED, open_status, attempt=fact.attempt, effect=fact.effect, by=fact.source, code=error)
-        if before is Status.IN_DOUBT and status is not Status.IN_DOUBT or is_human:
+        if is_human or (before is Status.IN_DOUBT and status is not Status.IN_DOUBT):
             self._write(LedgerType.DOUBT_RESOLVED, None, attempt=fact.attempt, effect=fact.effect, by=fact.source,
                         command_id=fact.command_id, reason=fact.reason)  # fmt: skip
         if status is Status.RETRYING and (before is not Status.RETRYING or fact.not_before_ms):

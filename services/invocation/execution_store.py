@@ -1,6 +1,6 @@
 """Folded executions of one partition: decoded once, written with the batch, indexed by what is due."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -9,25 +9,30 @@ from enact.kafka.due_index import DueEntry, DueIndex
 from enact.kafka.state import PartitionState
 from enact.next_action import ActionKind, deadline_ms, next_action
 from enact.records import ParkReason, Step
+from services.invocation.window import group_of
 
 _MAX_CACHED = 20_000
 _HELD = frozenset({ParkReason.SWITCH, ParkReason.BREAKER, ParkReason.LIMIT})
 
-CLAIM, HELD_CLAIM, LOOK_UP, TAKE_OVER, DEADLINE = b"c", b"h", b"l", b"t", b"x"
+CLAIM, HELD_CLAIM, QUEUED_CLAIM, LOOK_UP, TAKE_OVER, DEADLINE = b"c", b"h", b"q", b"l", b"t", b"x"
 _STEP_BYTE = {Step.EXECUTE: b"e", Step.COMPENSATE: b"c"}
 _STEP_OF = {value: step for step, value in _STEP_BYTE.items()}
 
+Subject = tuple[bytes, Step]
+"""Which step of which execution (its log key)."""
+
 
 class ExecutionStore:
-    """Executions by (tenant, id) key, and the last ToolResult emitted for each.
+    """Executions by (tenant, id) key, and the ToolResults emitted for each.
 
     `peek` may be called from any thread; everything else belongs to the loop's.
     """
 
-    def __init__(self, state: PartitionState, is_pinned: Callable[[bytes], bool]) -> None:
+    def __init__(self, state: PartitionState, pinned: Callable[[], Collection[bytes]]) -> None:
         self._state = state
-        self._is_pinned = is_pinned
+        self._pinned = pinned
         self._cache: dict[bytes, Execution] = {}
+        self._changed: set[bytes] = set()
         self.index = DueIndex(state)
 
     def get(self, key: bytes) -> Execution | None:
@@ -46,9 +51,10 @@ class ExecutionStore:
         self._state.put(b"e" + key, msgspec.msgpack.encode(after))
         self.index.replace(due_entries(key, before), due_entries(key, after))
         self._cache[key] = after
+        self._changed.add(key)
         if len(self._cache) > _MAX_CACHED:
-            newest = set(list(self._cache)[_MAX_CACHED // 2 :])
-            self._cache = {k: e for k, e in self._cache.items() if k in newest or self._is_pinned(k)}
+            kept = {*list(self._cache)[_MAX_CACHED // 2 :], *self._pinned()}
+            self._cache = {k: e for k, e in self._cache.items() if k in kept}
 
     def last_result(self, key: bytes) -> bytes | None:
         """The ToolResult last emitted, encoded."""
@@ -58,9 +64,24 @@ class ExecutionStore:
         """Remember an emitted ToolResult, so that a repeat says the same."""
         self._state.put(b"r" + key, value)
 
+    def result_of_generation(self, subject: Subject, generation: int) -> bytes | None:
+        """The ToolResult with which an earlier generation ended, encoded."""
+        return self._state.get(_generation_key(subject, generation))
+
+    def close_generation(self, subject: Subject, generation: int) -> None:
+        """A redrive opened the next generation: what was last emitted is what this one ended with."""
+        if (result := self.last_result(subject[0])) is not None:
+            self._state.put(_generation_key(subject, generation), result)
+
+    def keep_batch(self) -> None:
+        """What was folded is on disk."""
+        self._changed.clear()
+
     def forget_batch(self) -> None:
         """The batch is taken again: what was folded in it is not true yet."""
-        self._cache.clear()
+        for key in self._changed:
+            self._cache.pop(key, None)
+        self._changed.clear()
 
 
 def due_entries(key: bytes, execution: Execution | None) -> frozenset[DueEntry]:
@@ -69,26 +90,40 @@ def due_entries(key: bytes, execution: Execution | None) -> frozenset[DueEntry]:
         return frozenset()
     entries = []
     for step in Step:
-        where = _STEP_BYTE[step] + key
         state = execution.step(step)
         if not state.is_begun:
             continue
+        where = _STEP_BYTE[step] + key
         if (action := next_action(execution, step)) is not None:
-            subject = state.generation.subject
-            group = f"{execution.tenant_id}|{subject.connector if subject else ''}"
+            subject, park = state.generation.subject, state.generation.park
+            group = group_of(execution.tenant_id, subject.connector if subject else "")
             match action.kind:
                 case ActionKind.TAKE_OVER:
                     entries.append(DueEntry(TAKE_OVER, "", action.not_before_ms, where))
                 case ActionKind.LOOK_UP:
                     entries.append(DueEntry(LOOK_UP, group, action.not_before_ms, where))
+                case ActionKind.CLAIM if park in _HELD:
+                    held_group = f"{group}|{subject.action_type if subject else ''}"
+                    entries.append(DueEntry(HELD_CLAIM, held_group, action.not_before_ms, where))
                 case ActionKind.CLAIM:
-                    kind = HELD_CLAIM if state.generation.park in _HELD else CLAIM
+                    kind = QUEUED_CLAIM if park is ParkReason.QUEUE else CLAIM
                     entries.append(DueEntry(kind, group, action.not_before_ms, where))
         if (deadline := deadline_ms(execution, step)) is not None:
             entries.append(DueEntry(DEADLINE, "", deadline, where))
     return frozenset(entries)
 
 
-def step_and_key(entry: DueEntry) -> tuple[Step, bytes]:
+def held_scope(group: str) -> tuple[str, str, str]:
+    """Tenant, connector and action type of a group of held claims: everything that a switch can name."""
+    tenant_id, connector, action_type = group.split("|", 2)
+    return tenant_id, connector, action_type
+
+
+def subject_of_entry(entry: DueEntry) -> Subject:
     """Which step of which execution an entry is about."""
-    return _STEP_OF[entry.key[:1]], entry.key[1:]
+    return entry.key[1:], _STEP_OF[entry.key[:1]]
+
+
+def _generation_key(subject: Subject, generation: int) -> bytes:
+    key, step = subject
+    return b"g" + _STEP_BYTE[step] + generation.to_bytes(4, "big") + key

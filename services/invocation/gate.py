@@ -66,8 +66,8 @@ class Gate:
             self._permitted,
             self._not_expired,
             self._enabled,
-            self._switches_open,
             self._switches_fresh,
+            self._switches_open,
             *further,
             self._lease_covers,
         )
@@ -89,8 +89,9 @@ class Gate:
         return self._switches.is_fresh
 
     def is_held(self, tenant_id: str, action_type: str, connector: str) -> bool:
-        """True while a switch stops this kind of call."""
-        return self._switches.view.stopped_by(scopes_of(tenant_id, action_type, connector)) is not None or not self._is_enabled
+        """True while this kind of call waits for a switch; one that rejects is an answer, not a wait."""
+        engaged = self._switches.view.stopped_by(scopes_of(tenant_id, action_type, connector))
+        return not self._is_enabled or (engaged is not None and engaged.mode is not SwitchMode.REJECT)
 
     @staticmethod
     def _owned(request: Request) -> Answer | None:
@@ -134,6 +135,7 @@ class Gate:
         return Hold(ParkReason.SWITCH, f"{engaged.scope}:{engaged.engagement_id}")
 
     def _switches_fresh(self, request: Request) -> Answer | None:
+        """Before they are looked at: what a stale view shows stops nothing and parks nothing, everything waits."""
         del request
         return None if self._switches.is_fresh else Wait("the switches cannot be read fresh")
 

@@ -17,7 +17,7 @@ _DRIFT = "The pinned mapping gives another request than the one that was mapped:
 
 
 class RequestCheck:
-    """Asks approval and registry about a call."""
+    """Asks approval and registry about a call: every field must come out again, also deadline, limits and effect class."""
 
     def __init__(self, registry: Callable[[], RegistryView], check_signature: SignatureCheck | None = None) -> None:
         self._registry, self._check_signature = registry, check_signature
@@ -36,5 +36,4 @@ class RequestCheck:
             return End(ErrorCode.APPROVAL_INVALID, error.message)
         except EnactError as error:
             return End(ErrorCode.REQUEST_DRIFT, error.message)
-        is_same = (again.request_digest, again.arguments, again.idempotency_key) == (call.request_digest, call.arguments, call.idempotency_key)
-        return None if is_same and again.tool_name == call.tool_name else End(ErrorCode.REQUEST_DRIFT, _DRIFT)
+        return None if again == call else End(ErrorCode.REQUEST_DRIFT, _DRIFT)

@@ -58,9 +58,7 @@ def subject_of(execution: Execution, step: Step, event: ExecutionEvent | None = 
     known = execution.step(step).generation.subject or execution.execute.generation.subject or (event.subject if event else None)
     if known is not None:
         return known
-    return ToolCall(
-        tenant_id=execution.tenant_id, account_id="", action_intent_id=execution.action_intent_id, generation=1, step=step
-    )
+    return ToolCall(tenant_id=execution.tenant_id, account_id="", action_intent_id=execution.action_intent_id, generation=1, step=step)
 
 
 def _last_attempt(step: StepState) -> Attempt | None:

@@ -1,10 +1,20 @@
 """The bounded, fair window: claims and calls in flight, at most a quarter of it for one (tenant, connector)."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 WINDOW = 500
 SHARE = 4
+_MAX_REMEMBERED = 10_000
+
+Act = Callable[[], bool]
+"""Something to start; True if it took a slot."""
+
+
+def group_of(tenant_id: str, connector: str) -> str:
+    """Who shares a quarter of the window."""
+    return f"{tenant_id}|{connector}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +23,6 @@ class Slot:
 
     group: str
     key: bytes
-    since_s: float
 
 
 class Window:
@@ -35,17 +44,17 @@ class Window:
         """True while this claim is under way in this process."""
         return nonce in self._slots
 
-    def holds(self, key: bytes) -> bool:
-        """True if an execution has something under way."""
-        return any(slot.key == key for slot in list(self._slots.values()))
+    def keys(self) -> set[bytes]:
+        """Executions that have something under way."""
+        return {slot.key for slot in list(self._slots.values())}
 
     @property
     def room(self) -> int:
         """Free slots."""
         return max(0, self.size - len(self._slots))
 
-    def shares(self) -> dict[str, int]:
-        """Free slots by group are `share - shares[group]`; what each group holds now."""
+    def shares(self) -> Counter[str]:
+        """What each group holds now."""
         return Counter(slot.group for slot in list(self._slots.values()))
 
     @property
@@ -55,3 +64,37 @@ class Window:
 
     def __len__(self) -> int:
         return len(self._slots)
+
+
+class Turns:
+    """Groups take turns: the next free slot goes to the group that was served longest ago and is below its share."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._served: dict[str, int] = {}
+        self._count = 0
+
+    def serve(self, offers: Mapping[str, Iterator[Act]]) -> bool:
+        """Start what there is room for, one of a group at a time. True if something that could start had to wait."""
+        shares = self._window.shares()
+        line = sorted(offers, key=lambda group: self._served.get(group, 0))
+        is_contended = False
+        while line:
+            next_line = []
+            for group in line:
+                if not self._window.room:
+                    return True
+                if shares[group] >= self._window.share:
+                    is_contended = True
+                elif any(act() for act in offers[group]):
+                    self._note(group)
+                    shares[group] += 1
+                    next_line.append(group)
+            line = next_line
+        return is_contended
+
+    def _note(self, group: str) -> None:
+        self._count += 1
+        if len(self._served) >= _MAX_REMEMBERED:
+            self._served.clear()
+        self._served[group] = self._count
