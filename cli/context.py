@@ -1,15 +1,14 @@
 """Where a verb finds the cluster and the api: the environment first, else a running `enact up`."""
 
 import getpass
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.up_file import Running, running
 from enact.clock import Clock, SystemClock
 from enact.commands import Commands, CommandTopics
 from enact.errors import ConfigurationError, EnactError
@@ -22,8 +21,6 @@ from topology.topics import topic_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-UP_FILE = "up.json"
-
 Tenant = Annotated[str, typer.Option("--tenant", envvar="ENACT_TENANT", help="Tenant id.", show_default=False)]
 Account = Annotated[str, typer.Option("--account", envvar="ENACT_ACCOUNT", help="Account id.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -31,26 +28,6 @@ ApiUrl = Annotated[
     str | None, typer.Option("--api-url", envvar="ENACT_API_URL", help="Where the api answers; none = that of a running `enact up`.")
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it is kept in the ledger with your name.", show_default=False)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
-    """What a running `enact up` says of itself; empty when none runs."""
-
-    bootstrap_servers: str | None = None
-    api_url: str | None = None
-    sandbox_url: str | None = None
-
-
-def running(data_dir: Path) -> Running:
-    """Read `<data_dir>/up.json`. A file that is not there or not whole counts as nothing running."""
-    try:
-        told: Any = json.loads((data_dir / UP_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return Running()
-    if not isinstance(told, dict):
-        return Running()
-    return Running(**{name: told[name] for name in Running.__dataclass_fields__ if isinstance(told.get(name), str)})
 
 
 def api_url(given: str | None) -> str:
@@ -118,6 +95,12 @@ def kafka_settings(settings: KernelSettings) -> KafkaSettings:
     return settings.kafka.model_copy(update={"bootstrap_servers": found})
 
 
+def topic_prefix(settings: KernelSettings) -> str:
+    """The prefix of the settings, or that of the running `enact up` whose cluster is used."""
+    told = running(settings.data_dir).topic_prefix if settings.kafka.bootstrap_servers is None else None
+    return told or settings.topic_prefix
+
+
 @contextmanager
 def cluster() -> Iterator[Cluster]:
     """Open the cluster for one verb and close it afterwards. Raises: ConfigurationError, BrokerError."""
@@ -125,6 +108,7 @@ def cluster() -> Iterator[Cluster]:
 
     settings = load(KernelSettings)
     kafka = kafka_settings(settings)
+    prefix = topic_prefix(settings)
     writer = KafkaWriter(kafka)
     try:
         yield Cluster(
@@ -132,7 +116,7 @@ def cluster() -> Iterator[Cluster]:
             open_reader=lambda: LogReader(kafka),
             clock=SystemClock(),
             actor=f"cli:{_user()}",
-            prefix=settings.topic_prefix,
+            prefix=prefix,
         )
     finally:
         writer.close()
@@ -145,4 +129,17 @@ def _user() -> str:
         return "unknown"
 
 
-__all__ = ["Account", "ApiUrl", "AsJson", "Cluster", "EnactError", "Reason", "Running", "Tenant", "api_url", "cluster", "running"]
+__all__ = [
+    "Account",
+    "ApiUrl",
+    "AsJson",
+    "Cluster",
+    "EnactError",
+    "Reason",
+    "Running",
+    "Tenant",
+    "api_url",
+    "cluster",
+    "running",
+    "topic_prefix",
+]

@@ -1,6 +1,7 @@
 """Intents as people write them: one JSON object, an array, or one object a line; every problem of a file told at once."""
 
 import json
+import secrets
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
@@ -10,6 +11,7 @@ from enact.errors import EnactError, ErrorCode
 from enact.records import Approval, ApprovedIntent, Target
 from enact.records.codec import decode
 
+_NEW = {"action_intent_id", "expires_at_epoch"}
 _PARTS: dict[str, type[Any]] = {"target": Target, "approval": Approval}
 
 
@@ -21,8 +23,13 @@ class IntentFile:
     problems: tuple[str, ...]
 
 
-def read_intents(text: str, *, file: str, tenant: str | None = None, account: str | None = None) -> IntentFile:
-    """Read every intent of a text; `tenant` and `account` fill in where an intent names none. `file` is its name in messages."""
+def read_intents(
+    text: str, *, file: str, tenant: str | None = None, account: str | None = None, new_until_s: int | None = None
+) -> IntentFile:
+    """Read every intent of a text; `tenant` and `account` fill in where an intent names none. `file` is its name in messages.
+
+    With `new_until_s` (epoch seconds) an intent without an id gets a fresh one, and one without a deadline gets that one.
+    """
     intents: list[ApprovedIntent] = []
     problems: list[str] = []
     for where, parsed in _objects(text, file):
@@ -32,10 +39,12 @@ def read_intents(text: str, *, file: str, tenant: str | None = None, account: st
         if not isinstance(parsed, dict):
             problems.append(f"{where}: an intent is a JSON object, this is {_kind(parsed)}.")
             continue
-        filled = {**({"tenant_id": tenant} if tenant else {}), **({"account_id": account} if account else {}), **parsed}
+        fresh = {"action_intent_id": f"new-{secrets.token_hex(4)}", "expires_at_epoch": new_until_s} if new_until_s is not None else {}
+        filled = {**fresh, **({"tenant_id": tenant} if tenant else {}), **({"account_id": account} if account else {}), **parsed}
         missing = list(_missing(filled, ApprovedIntent, ""))
         if missing:
-            problems.append(f"{where}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing.")
+            hint = " To try things out, --new fills in an id and a deadline." if set(missing) <= _NEW else ""
+            problems.append(f"{where}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing.{hint}")
             continue
         try:
             intents.append(decode(ApprovedIntent, canonical_json(filled)))

@@ -4,10 +4,13 @@ import typer
 
 from cli import registry, switch, topics
 from cli.cancel import cancel
+from cli.demo import demo
 from cli.output import EXIT_CODES_HELP
 from cli.resolve import resolve
+from cli.run import run
 from cli.status import list_executions, status, timeline
 from cli.submit import submit
+from cli.up import up
 
 app = typer.Typer(
     help="enact turns approved action intents into real-world effects: safely, visibly, and without deciding anything again.",
@@ -17,6 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("up")(up)
+app.command("demo")(demo)
+app.command("run")(run)
 app.command("submit")(submit)
 app.command("status")(status)
 app.command("timeline")(timeline)

@@ -1,14 +1,18 @@
 """What every verb says and how it ends: exit codes, JSON for programs, tables for people, refusals that say what to do."""
 
 import json
+import shlex
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
 
 from enact.errors import ConfigurationError, EnactError
+from enact.settings import KernelSettings
 
 _PIPE_WIDTH = 240
 
@@ -95,3 +99,20 @@ def facts(pairs: Mapping[str, str | None]) -> None:
     for name, value in pairs.items():
         if value:
             say(f"{name:<{width}}  {value}")
+
+
+def as_typed(settings: KernelSettings) -> str:
+    """`enact` as it has to be typed in this folder, so that a command shown to a person works when pasted.
+
+    With the data folder in front if it is not the usual one.
+    """
+    started = Path(sys.argv[0]).absolute()
+    on_path = shutil.which("enact")
+    if started.name == "main.py":
+        program = f"{sys.executable} -m cli.main"
+    elif started.name != "enact" or (on_path is not None and Path(on_path).resolve() == started.resolve()):
+        program = "enact"
+    else:
+        program = str(started.relative_to(Path.cwd()) if started.is_relative_to(Path.cwd()) else started)
+    usual = KernelSettings.model_fields["data_dir"].default
+    return program if settings.data_dir == usual else f"ENACT_DATA_DIR={shlex.quote(str(settings.data_dir))} {program}"

@@ -3,22 +3,24 @@
 `enact up`, `enact demo` and the end-to-end tests all start it here, so what is tested is what people run.
 """
 
-import json
 import os
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from cli.child import Change
+from cli.platform_options import PlatformOptions
 from cli.processes import ProcessSpec, stage_specs
-from cli.supervisor import Supervisor
+from cli.supervisor import Supervisor, on_stop_signals
 from cli.topology_apply import topology_apply
+from cli.up_file import Running, forget_running, write_running
 from connectors.catalogue import argument_schemas, registry_files
 from connectors.sandbox.tenants import write_sandbox_credentials
 from enact.broker.embedded import EmbeddedBroker
+from enact.broker.pid_file import started_mark
 from enact.broker.ports import LOOPBACK, free_port, require_free
 from enact.clock import SystemClock
 from enact.commands import CommandTopics
@@ -28,47 +30,37 @@ from enact.kafka.log_reader import LogReader
 from enact.registry_commands import RegistryCommands
 from enact.registry_file import read_entries
 from enact.settings import KafkaSettings, KernelSettings, load
+from topology.plan import CreateTopic
 from topology.spec import Sizing
 from topology.topics import topic_name
 
-RUNNING_STAGES = ("validation", "tool_mapping", "invocation", "recording", "api")
-"""Stages that this version has; the others are declared and come later."""
-
-SANDBOX_PORT = 8090
 STOP_SLACK_S = 5.0
-DEV_PARTITIONS = 4
 READY_TIMEOUT_S = 90.0
-SANDBOX_TENANTS = ("acme", "globex", "initech")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlatformOptions:
-    """What to start. `has_free_ports`: any free ports instead of the documented ones (demo, tests).
-
-    `replication_factor` None: 1 on the broker that enact starts, 3 on any other cluster.
-    """
-
-    has_sandbox: bool = False
-    has_free_ports: bool = False
-    partitions: int = DEV_PARTITIONS
-    replication_factor: int | None = None
-    instances: Mapping[str, int] = field(default_factory=dict)
-    stages: tuple[str, ...] = RUNNING_STAGES
-    tenants: tuple[str, ...] = SANDBOX_TENANTS
-    environ: Mapping[str, str] = field(default_factory=dict)
 
 
 class Platform:
-    """Starts everything in order and stops everything in order; `tell` gets one line for each step and change."""
+    """Starts everything in order and stops everything in order.
 
-    def __init__(self, settings: KernelSettings, options: PlatformOptions, *, tell: Callable[[str], None] = lambda _: None) -> None:
+    `tell` gets one line for each step, and for each change of a process unless `on_change` takes those.
+    """
+
+    def __init__(
+        self,
+        settings: KernelSettings,
+        options: PlatformOptions,
+        *,
+        tell: Callable[[str], None] = lambda _: None,
+        on_change: Callable[[Change], None] | None = None,
+    ) -> None:
         self.settings, self.options, self._tell = settings, options, tell
+        self._on_change = on_change or (lambda change: tell(change.line))
         self.data_dir = settings.data_dir.absolute()
         self.broker: EmbeddedBroker | None = None
         self.supervisor: Supervisor | None = None
         self.bootstrap_servers = ""
         self.api_port = 0
         self.sandbox_port: int | None = None
+        self._is_supervising = False
 
     @property
     def api_url(self) -> str:
@@ -84,6 +76,11 @@ class Platform:
     def kafka(self) -> KafkaSettings:
         """How to reach the cluster."""
         return self.settings.kafka.model_copy(update={"bootstrap_servers": self.bootstrap_servers})
+
+    @property
+    def replication_factor(self) -> int:
+        """Copies of each partition."""
+        return self.options.replication_factor or (1 if self.settings.kafka.bootstrap_servers is None else 3)
 
     @property
     def credentials_dir(self) -> Path | None:
@@ -102,29 +99,53 @@ class Platform:
         Raises: EnactError that says what to do; whatever was started until then is stopped.
         """
         try:
+            self.supervisor = Supervisor(
+                (), data_dir=self.data_dir, on_change=self._on_change, grace_s=self.settings.shutdown_timeout_s + STOP_SLACK_S
+            )
+            self.supervisor.claim()
             self._start_broker()
             self._prepare_cluster()
-            self._prepare_processes()
-            supervisor = self._supervisor()
-            supervisor.start()
-            self._write_up_file()
-            return supervisor.wait_ready(timeout_s)
+            self.supervisor.keep(self._specs(), broker=self.broker)
+            self._is_supervising = True
+            self.supervisor.start()
+            self._tell_others()
+            return self.supervisor.wait_ready(timeout_s)
         except BaseException:
             self.stop()
             raise
 
     def run(self) -> None:
-        """Keep everything running until a stop is asked for (Ctrl-C inside `Supervisor.signals`)."""
-        self._supervisor().run()
+        """Keep everything running until a stop is asked for (Ctrl-C inside `signals`)."""
+        if self.supervisor is None:
+            raise RuntimeError("start the platform first")
+        self.supervisor.run()
 
     def stop(self) -> None:
         """Stop all; safe to call twice."""
-        if self.supervisor is not None:
-            self.supervisor.stop()
-        elif self.broker is not None:
-            self.broker.stop()
+        supervisor, broker = self.supervisor, self.broker
+        if supervisor is not None:
+            supervisor.stop()
+        if broker is not None:
+            broker.stop()  # nothing left to do unless the supervisor had not taken it on yet
+        if self._is_supervising:
+            forget_running(self.data_dir)
         self.supervisor = self.broker = None
-        (self.data_dir / "up.json").unlink(missing_ok=True)
+        self._is_supervising = False
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """While inside, Ctrl-C, SIGTERM and SIGHUP ask for a stop and a second one hurries. Main thread only.
+
+        Raises: KeyboardInterrupt while the broker and the topics are still being prepared.
+        """
+
+        def react() -> None:
+            if not self._is_supervising or self.supervisor is None:
+                raise KeyboardInterrupt
+            self.supervisor.request_stop()
+
+        with on_stop_signals(react):
+            yield
 
     def __enter__(self) -> Self:
         self.start()
@@ -148,13 +169,11 @@ class Platform:
 
     def _prepare_cluster(self) -> None:
         sizing = Sizing(
-            prefix=self.settings.topic_prefix,
-            partition_count=self.options.partitions,
-            replication_factor=self.options.replication_factor or (1 if self.broker is not None else 3),
+            prefix=self.settings.topic_prefix, partition_count=self.options.partitions, replication_factor=self.replication_factor
         )
         applied = topology_apply(KafkaAdmin(self.kafka), sizing)
-        if applied.done:
-            self._tell(f"Topics: {len(applied.done)} changes applied.")
+        made = sum(isinstance(action, CreateTopic) for action in applied.done)
+        self._tell(f"Topics: {made} made." if made else "Topics: all there.")
         writer = KafkaWriter(self.kafka)
         try:
             commands = RegistryCommands(
@@ -182,10 +201,8 @@ class Platform:
             registry=self.topic("registry"),
         )
 
-    def _prepare_processes(self) -> None:
-        self.api_port = free_port() if self.options.has_free_ports else self.settings.api.port
-        if not self.options.has_free_ports:
-            require_free(self.api_port, what="the api", setting="ENACT_API__PORT")
+    def _specs(self) -> tuple[ProcessSpec, ...]:
+        self.api_port = self._port(self.settings.api.port, what="the api", setting="ENACT_API__PORT")
         environ = {
             "ENACT_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "ENACT_DATA_DIR": str(self.data_dir),
@@ -199,21 +216,16 @@ class Platform:
             environ["ENACT_CREDENTIALS_DIR"] = str(self.credentials_dir)
         environ |= self.options.environ
         specs += stage_specs(
-            self.options.stages, environ=environ, instances=self.options.instances, with_free_ports=self.options.has_free_ports
+            self.options.stages,
+            environ=environ,
+            instances=self.options.instances,
+            with_free_ports=self.options.has_free_ports or not self.options.health_port,
+            first_port=self.options.health_port,
         )
-        self.supervisor = Supervisor(
-            specs,
-            data_dir=self.data_dir,
-            broker=self.broker,
-            on_change=self._changed,
-            grace_s=self.settings.shutdown_timeout_s + STOP_SLACK_S,
-        )
-        self.supervisor.claim()
+        return tuple(specs)
 
     def _sandbox(self) -> ProcessSpec:
-        self.sandbox_port = free_port(taken=[self.api_port]) if self.options.has_free_ports else SANDBOX_PORT
-        if not self.options.has_free_ports:
-            require_free(self.sandbox_port, what="the sandbox", setting="--sandbox-port")
+        self.sandbox_port = self._port(self.options.sandbox_port, what="the sandbox", setting="--sandbox-port")
         if self.credentials_dir is not None:
             write_sandbox_credentials(self.credentials_dir, list(self.options.tenants), str(self.sandbox_url))
         command = (
@@ -227,28 +239,31 @@ class Platform:
         )
         return ProcessSpec(stage="sandbox", command=command, health_port=self.sandbox_port)
 
-    def _write_up_file(self) -> None:
+    def _port(self, wanted: int, *, what: str, setting: str) -> int:
+        """Raises: PortTakenError."""
+        if self.options.has_free_ports or not wanted:
+            return free_port(taken=[self.api_port])
+        require_free(wanted, what=what, setting=setting)
+        return wanted
+
+    def _tell_others(self) -> None:
         """Tells the other commands of this data folder where everything is."""
-        content = {
-            "pid": os.getpid(),
-            "bootstrap_servers": self.bootstrap_servers,
-            "api_url": self.api_url,
-            "sandbox_url": self.sandbox_url,
-            "topic_prefix": self.settings.topic_prefix,
-        }
-        path = self.data_dir / "up.json"
-        path.with_suffix(".new").write_text(json.dumps(content, indent=2))
-        path.with_suffix(".new").replace(path)
-
-    def _changed(self, change: Change) -> None:
-        self._tell(change.line)
-
-    def _supervisor(self) -> Supervisor:
-        if self.supervisor is None:
-            raise RuntimeError("start the platform first")
-        return self.supervisor
+        what = Running(
+            pid=os.getpid(),
+            started=started_mark(os.getpid()),
+            bootstrap_servers=self.bootstrap_servers,
+            api_url=self.api_url,
+            sandbox_url=self.sandbox_url,
+            topic_prefix=self.settings.topic_prefix,
+            partitions=self.options.partitions,
+            replication_factor=self.replication_factor,
+        )
+        write_running(self.data_dir, what)
 
 
 def platform_settings(environ: Mapping[str, str] | None = None) -> KernelSettings:
     """The settings that `enact up` itself reads. Raises: ConfigurationError."""
     return load(KernelSettings, environ)
+
+
+__all__ = ["Platform", "PlatformOptions", "platform_settings"]

@@ -1,28 +1,35 @@
 """`enact submit`: publish approved intents as an upstream service would."""
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.context import AsJson, cluster
-from cli.output import Exit, end, print_json, refuse, say
+from cli.output import Exit, as_typed, end, print_json, refuse, say
 from enact.errors import EnactError
 from enact.ids import execution_id
 from enact.kafka.transport import OutRecord
 from enact.publishing import WireFormat
+from enact.settings import KernelSettings, load
 
 _SOURCE = "enact-cli"
 _FLUSH_S = 60.0
+_NEW_S = 3_600
 
 
 def submit(
     file: Annotated[
         str, typer.Argument(help="A file with intents (JSON object, JSON array or JSON lines), or - for stdin.", show_default=False)
     ],
+    *,
     tenant: Annotated[str | None, typer.Option(envvar="ENACT_TENANT", help="Tenant for intents that name none.")] = None,
     account: Annotated[str | None, typer.Option(envvar="ENACT_ACCOUNT", help="Account for intents that name none.")] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="To try things out: a new action_intent_id and one hour of time for intents that name none.")
+    ] = False,
     wire_format: Annotated[WireFormat, typer.Option("--format", help="How the records are written.")] = WireFormat.JSON,
     as_json: AsJson = False,
 ) -> None:
@@ -33,7 +40,8 @@ def submit(
     from cli.intent_file import read_intents
     from enact.publishing import intent_record
 
-    found = read_intents(_text(file, as_json=as_json), file="stdin" if file == "-" else file, tenant=tenant, account=account)
+    text, name = _text(file, as_json=as_json), "stdin" if file == "-" else file
+    found = read_intents(text, file=name, tenant=tenant, account=account, new_until_s=int(time.time()) + _NEW_S if new else None)
     problems = list(found.problems)
     records: list[OutRecord] = []
     try:
@@ -65,7 +73,8 @@ def submit(
         return
     first = found.intents[0]
     say(f"Published {len(records)} intent{'' if len(records) == 1 else 's'}.")
-    say(f"Follow it: enact timeline {first.action_intent_id} --tenant {first.tenant_id} --account {first.account_id}")
+    who = f"--tenant {first.tenant_id} --account {first.account_id}"
+    say(f"Follow it: {as_typed(load(KernelSettings))} timeline {first.action_intent_id} {who}")
 
 
 def _text(file: str, *, as_json: bool) -> str:

@@ -23,6 +23,22 @@ SELF = "supervisor"
 _STEP_S = 0.2
 
 
+@contextmanager
+def on_stop_signals(react: Callable[[], None]) -> Iterator[None]:
+    """While inside, Ctrl-C, SIGTERM and SIGHUP call `react`, in the main thread; main thread only."""
+
+    def handler(_number: int, _frame: FrameType | None) -> None:
+        react()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
 class NotReadyError(EnactError):
     """Not every process became ready: see its log."""
 
@@ -32,6 +48,7 @@ class Supervisor:
 
     One thread calls everything except `request_stop`. `on_change` gets one line per change. `grace_s` must be above
     the time the processes may need to drain. Order: `claim`, start the broker, `start`, `wait_ready`, `run`, `stop`.
+    What is only known after `claim` (ports, addresses) comes with `keep`.
     """
 
     def __init__(
@@ -48,9 +65,10 @@ class Supervisor:
     ) -> None:
         self._data_dir = data_dir.absolute()
         self._clock = clock or SystemClock()
-        logs = self._data_dir / "logs"
-        self.children = tuple(Child(spec, logs / f"{spec.name}.log", clock=self._clock, launcher=launcher, probe=probe) for spec in specs)
-        self._broker = broker
+        self._launcher, self._probe = launcher, probe
+        self.children: tuple[Child, ...] = ()
+        self._broker: SupervisedBroker | None = None
+        self.keep(specs, broker=broker)
         self._watch: BrokerWatch | None = None
         self._on_change = on_change
         self._grace_s = grace_s
@@ -65,6 +83,14 @@ class Supervisor:
     def is_stopping(self) -> bool:
         """Whether somebody asked to stop."""
         return self._stop_requests > 0
+
+    def keep(self, specs: Sequence[ProcessSpec], *, broker: SupervisedBroker | None = None) -> None:
+        """Say what to keep running, instead of what was said before; only before `start`."""
+        logs = self._data_dir / "logs"
+        self._broker = broker
+        self.children = tuple(
+            Child(spec, logs / f"{spec.name}.log", clock=self._clock, launcher=self._launcher, probe=self._probe) for spec in specs
+        )
 
     def claim(self) -> None:
         """Become the one supervisor of the data folder and end what a killed one left behind.
@@ -165,17 +191,8 @@ class Supervisor:
     @contextmanager
     def signals(self) -> Iterator[None]:
         """While inside, Ctrl-C, SIGTERM and SIGHUP request a stop. Main thread only."""
-
-        def handler(_number: int, _frame: FrameType | None) -> None:
-            self.request_stop()
-
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = {number: signal.signal(number, handler) for number in numbers}
-        try:
+        with on_stop_signals(self.request_stop):
             yield
-        finally:
-            for number, previous in before.items():
-                signal.signal(number, previous)
 
     def _stop_broker(self) -> None:
         if self._broker is None:

@@ -12,7 +12,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from cli.context import kafka_settings
 from cli.topology_apply import topology_apply, topology_plan
+from cli.up_file import Running, running
 from enact.errors import ConfigurationError, EnactError
 from enact.kafka.admin import KafkaAdmin
 from enact.settings import KafkaSettings, KernelSettings, load
@@ -23,22 +25,33 @@ from topology.spec import Sizing
 EXIT_PROBLEM = 1
 EXIT_CHANGES = 2
 EXIT_STALE = 3
+PARTITIONS, COPIES = 12, 3
 ROOT = Path(__file__).resolve().parent.parent
 
 app = typer.Typer(help="The topics: declared in topology/, compared with the cluster, created and kept so.", no_args_is_help=True)
 
-Partitions = Annotated[int, typer.Option(help="P: partitions of every intent-keyed topic, fixed for the life of the cluster.", min=1)]
-Copies = Annotated[int, typer.Option(help="Replication factor. 3 in production; 1 on a single node.", min=1)]
-Bootstrap = Annotated[str | None, typer.Option(help="host:port of the cluster, instead of ENACT_KAFKA__BOOTSTRAP_SERVERS.")]
+Partitions = Annotated[
+    int | None,
+    typer.Option(
+        help="P: partitions of every intent-keyed topic, fixed for the life of the cluster; none = as a running `enact up`, else 12.", min=1
+    ),
+]
+Copies = Annotated[int | None, typer.Option(help="Replication factor; none = as a running `enact up`, else 3.", min=1)]
+Bootstrap = Annotated[
+    str | None,
+    typer.Option(help="host:port of the cluster, instead of ENACT_KAFKA__BOOTSTRAP_SERVERS or that of a running `enact up`."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @app.command("plan")
-def show_plan(partitions: Partitions = 12, replication_factor: Copies = 3, bootstrap: Bootstrap = None, as_json: AsJson = False) -> None:
+def show_plan(
+    partitions: Partitions = None, replication_factor: Copies = None, bootstrap: Bootstrap = None, as_json: AsJson = False
+) -> None:
     """Say what `apply` would do, and do nothing. Exit 0: as declared; 2: changes; 1: a problem no command can mend."""
     try:
         settings = load(KernelSettings)
-        found = topology_plan(_admin(settings, bootstrap), _sizing(settings, partitions, replication_factor))
+        found = topology_plan(_admin(settings, bootstrap), _sizing(settings, partitions, replication_factor, bootstrap))
     except EnactError as error:
         _refuse(error)
     _print_plan(found, as_json=as_json)
@@ -49,7 +62,7 @@ def show_plan(partitions: Partitions = 12, replication_factor: Copies = 3, boots
 
 
 @app.command("apply")
-def apply(partitions: Partitions = 12, replication_factor: Copies = 3, bootstrap: Bootstrap = None, as_json: AsJson = False) -> None:
+def apply(partitions: Partitions = None, replication_factor: Copies = None, bootstrap: Bootstrap = None, as_json: AsJson = False) -> None:
     """Create missing topics and set drifted settings. Deletes nothing, never changes a partition count. Run it as often as you like."""
 
     def say(action: Action) -> None:
@@ -58,7 +71,7 @@ def apply(partitions: Partitions = 12, replication_factor: Copies = 3, bootstrap
 
     try:
         settings = load(KernelSettings)
-        applied = topology_apply(_admin(settings, bootstrap), _sizing(settings, partitions, replication_factor), on_action=say)
+        applied = topology_apply(_admin(settings, bootstrap), _sizing(settings, partitions, replication_factor, bootstrap), on_action=say)
     except EnactError as error:
         _refuse(error)
     if as_json:
@@ -73,8 +86,8 @@ def apply(partitions: Partitions = 12, replication_factor: Copies = 3, bootstrap
 def render(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 3 if a file is stale.")] = False,
     specs: Annotated[bool, typer.Option("--specs", help="Print the topics as JSON instead, for tools that create them.")] = False,
-    partitions: Partitions = 12,
-    replication_factor: Copies = 3,
+    partitions: Partitions = None,
+    replication_factor: Copies = None,
     root: Annotated[Path, typer.Option(help="The source tree to write into.")] = ROOT,
 ) -> None:
     """Write docs/topology.md and its picture again from the declarations."""
@@ -101,12 +114,20 @@ def _is_current(path: Path, text: str) -> bool:
 
 
 def _admin(settings: KernelSettings, bootstrap: str | None) -> KafkaAdmin:
-    kafka = settings.kafka if bootstrap is None else KafkaSettings(**{**settings.kafka.model_dump(), "bootstrap_servers": bootstrap})
-    return KafkaAdmin(kafka)
+    if bootstrap is None:
+        return KafkaAdmin(kafka_settings(settings))
+    return KafkaAdmin(KafkaSettings(**{**settings.kafka.model_dump(), "bootstrap_servers": bootstrap}))
 
 
-def _sizing(settings: KernelSettings, partitions: int, replication_factor: int) -> Sizing:
-    return Sizing(prefix=settings.topic_prefix, partition_count=partitions, replication_factor=replication_factor)
+def _sizing(settings: KernelSettings, partitions: int | None, replication_factor: int | None, bootstrap: str | None = "") -> Sizing:
+    """What is not said is as in a running `enact up`, if that is the cluster that is meant; else for production."""
+    is_up = bootstrap is None and settings.kafka.bootstrap_servers is None
+    told = running(settings.data_dir) if is_up else Running()
+    return Sizing(
+        prefix=told.topic_prefix or settings.topic_prefix,
+        partition_count=partitions or told.partitions or PARTITIONS,
+        replication_factor=replication_factor or told.replication_factor or COPIES,
+    )
 
 
 def _print_plan(found: Plan, *, as_json: bool) -> None:

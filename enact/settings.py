@@ -212,6 +212,12 @@ def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
     return (Path(root) if root else Path.home() / ".cache") / "enact"
 
 
+def forget_environment() -> None:
+    """Leave out what is set for enact, in this process and in its children from now on: for what must be the same in every shell."""
+    for name in [name for name in os.environ if name.startswith(PREFIX) or name == BOOTSTRAP_ALIAS]:
+        del os.environ[name]
+
+
 def child_environment(added: Mapping[str, str]) -> dict[str, str]:
     """What a process started by this one is told: this one's whole environment, and what is added to it."""
     return {**os.environ, **added}

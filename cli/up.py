@@ -1,0 +1,130 @@
+"""`enact up`: everything on this machine, in one terminal, until Ctrl-C."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from cli.output import Exit, as_typed, end, refuse, warn
+from cli.platform_options import DEV_PARTITIONS, RUNNING_STAGES, SANDBOX_PORT, PlatformOptions
+from cli.processes import FIRST_HEALTH_PORT
+from cli.progress import Progress, console, headline
+from enact.errors import EnactError
+
+if TYPE_CHECKING:
+    from cli.platform import Platform
+
+EXAMPLE = Path("docs/examples/crm-task.json")
+EXIT_INTERRUPTED = 130
+
+
+def up(
+    *,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="With a CRM to practise on, and three tenants that may use it.")] = False,
+    instances: Annotated[
+        list[str] | None, typer.Option(metavar="STAGE=N", help="More than one process of a stage; may be repeated.", show_default=False)
+    ] = None,
+    partitions: Annotated[
+        int, typer.Option(help="Partitions of every topic, fixed for the life of the cluster.", min=1, max=1000)
+    ] = DEV_PARTITIONS,
+    free_ports: Annotated[bool, typer.Option("--free-ports", help="Any free ports instead of the usual ones.")] = False,
+    sandbox_port: Annotated[int, typer.Option(help="Port of the sandbox; 0 = any free one.", min=0, max=65535)] = SANDBOX_PORT,
+    health_port: Annotated[
+        int, typer.Option(help="First port of the stages' health and metrics; 0 = any free ones.", min=0, max=65535)
+    ] = FIRST_HEALTH_PORT,
+) -> None:
+    """Start everything here and keep it running: a broker if none is configured, the topics, the registry, every stage, the api.
+
+    Ctrl-C stops all in good order; a second one hurries. What was done stays in the data folder (ENACT_DATA_DIR).
+    """
+    options = PlatformOptions(
+        has_sandbox=sandbox,
+        has_free_ports=free_ports,
+        sandbox_port=sandbox_port,
+        health_port=health_port,
+        partitions=partitions,
+        instances=parsed_instances(instances or []),
+    )
+    screen = console()
+    try:
+        _run(screen, options)
+    except EnactError as error:
+        refuse(error)
+    except KeyboardInterrupt:
+        end_interrupted()
+
+
+def end_interrupted() -> NoReturn:
+    """Ends a command that Ctrl-C broke off. Raises: typer.Exit."""
+    warn("Interrupted. Nothing is running any more.")
+    raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def parsed_instances(given: list[str]) -> dict[str, int]:
+    """`["invocation=2"]` → `{"invocation": 2}`. Ends with exit code 2 if one is not written so."""
+    found: dict[str, int] = {}
+    for text in given:
+        stage, _, number = text.partition("=")
+        stage = stage.replace("-", "_")
+        if stage not in RUNNING_STAGES or not number.isdecimal() or not 1 <= int(number) <= 16:
+            end(Exit.USAGE, f"--instances {text}: write STAGE=N with N from 1 to 16 and one of the stages {', '.join(RUNNING_STAGES)}.")
+        found[stage] = int(number)
+    return found
+
+
+def _run(screen: Console, options: PlatformOptions) -> None:
+    from cli.platform import Platform, platform_settings
+
+    settings = platform_settings()
+    count = sum(options.instances.get(stage, 1) for stage in options.stages) + options.has_sandbox
+    progress = Progress(screen, process_count=count)
+    platform = Platform(settings, options, tell=progress.step, on_change=progress.change)
+    with platform.signals():
+        try:
+            with progress:
+                is_ready = platform.start()
+            if is_ready:
+                _show(screen, platform)
+                platform.run()
+        finally:
+            platform.stop()
+    screen.print("Stopped. Nothing is running any more; what was done is kept.")
+
+
+def _show(screen: Console, platform: "Platform") -> None:
+    """What runs where, and what to try. Commands stand alone on their lines, so that they can be copied."""
+    facts = {
+        "broker": f"{platform.bootstrap_servers}  ({_broker_words(platform)})",
+        "api": f"{platform.api_url}  (where the commands below get their answers)",
+        "sandbox": f"{platform.sandbox_url}  (a CRM to practise on, for the tenants {', '.join(platform.options.tenants)})",
+        "data": f"{platform.data_dir}",
+        "logs": f"{platform.data_dir / 'logs'}",
+    }
+    if platform.sandbox_url is None:
+        del facts["sandbox"]
+    headline(screen, "enact is running", style="bold green")
+    for name, text in facts.items():
+        screen.print(Text.assemble((f"{name:<9}", "bold"), text), soft_wrap=True)
+    screen.print()
+    screen.print("Try, in another terminal in this folder:")
+    for command in _suggestions(platform):
+        screen.print(Text(f"  {command}", style="cyan"), soft_wrap=True)
+    headline(screen, "Ctrl-C stops everything; a second one hurries")
+
+
+def _broker_words(platform: "Platform") -> str:
+    return "your cluster" if platform.broker is None else "a real Apache Kafka, one node"
+
+
+def _suggestions(platform: "Platform") -> list[str]:
+    enact = as_typed(platform.settings)
+    example = EXAMPLE if platform.options.has_sandbox else EXAMPLE.with_name("internal-note.json")
+    who = "--tenant acme --account account-1"
+    return [
+        f"{enact} submit {example if example.is_file() else 'FILE'} --new",
+        f"{enact} list {who}",
+        f"{enact} switch engage global --reason 'trying it out'",
+        f"{enact} switch release global --reason 'tried it'",
+    ]
