@@ -14,7 +14,6 @@ from tests.unit.enact.kafka.loop_rig import (
     DLQ,
     INPUT,
     LOG,
-    MIB,
     Killed,
     Rig,
     dies_of,
@@ -127,14 +126,21 @@ def test_refusals_never_stop_the_stage(rig: Rig) -> None:
 
 def test_while_one_partition_is_read_singly_the_records_of_the_others_are_put_back_not_lost(tmp_path: Path) -> None:
     rig = Rig(tmp_path, partitions=3)
-    life = rig.life()
-    rig.publish((b"a", b"1"), (b"large", bytes(MIB + 1)), partition=1)
     rig.publish((b"b", b"1"), partition=0)
-    rig.publish((b"c", b"1"), (b"d", b"1"), partition=2)
+    rig.publish((b"a", b"1"), (b"poison", b"1"), (b"c", b"1"), partition=1)
+    rig.publish((b"d", b"1"), (b"e", b"1"), partition=2)
 
+    for _ in range(3):
+        life = rig.life()
+        life.stage.before_decide = dies_of(b"poison")
+        with pytest.raises(Killed):
+            life.turn_until_idle()
+        life.kill()
+    life = rig.life()
+    life.stage.before_decide = dies_of(b"poison")
     life.turn_until_idle()
 
-    assert [record.key for record in rig.broker.records(DLQ)] == [b"large"]
-    assert len(rig.broker.records(LOG)) == 4
-    assert [rig.committed(INPUT, partition) for partition in range(3)] == [1, 2, 2]
+    assert [record.key for record in rig.broker.records(DLQ)] == [b"poison"]
+    assert distinct(rig.emitted()) == distinct(emission(key, b"1") for key in (b"a", b"b", b"c", b"d", b"e"))
+    assert [rig.committed(INPUT, partition) for partition in range(3)] == [1, 3, 2]
     assert not life.loop._singly.is_on
