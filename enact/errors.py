@@ -187,7 +187,7 @@ class NotReadyError(DeliveryError):
 
 
 class RecordTooLargeError(EnactError):
-    """A record is larger than its topic accepts; it alone fails, its batch goes on."""
+    """A record is larger than its topic accepts; it was refused, and with it whatever lay in the same request."""
 
     code = ErrorCode.DELIVERY_FAILED
 

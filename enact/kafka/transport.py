@@ -73,7 +73,7 @@ class Writer(Protocol):
         """Wait until every record sent *without* `on_delivery` is acknowledged.
 
         Raises: DeliveryError if one was not (the record may be in the log all the same);
-        RecordTooLargeError if the broker refused one for its size.
+        RecordTooLargeError if the broker refused one for its size, and with it whatever lay in the same request.
         """
 
     def close(self) -> None:

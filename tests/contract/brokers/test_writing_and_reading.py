@@ -78,17 +78,26 @@ def test_a_delivery_report_names_partition_and_offset(writer: Writer, topic: str
     assert reports == [(None, 1, 1)]
 
 
-def test_a_record_that_is_too_large_fails_in_flush_and_the_others_arrive(writer: Writer, log_reader: Reader, topic: str) -> None:
-    writer.send(OutRecord(topic, 0, b"k", b"one"))
-    writer.send(OutRecord(topic, 0, b"k", bytes(1_100_000)))
-    writer.send(OutRecord(topic, 0, b"k", b"three"))
+def test_a_record_that_is_too_large_fails_in_flush_and_sent_alone_only_it_fails(writer: Writer, log_reader: Reader, topic: str) -> None:
+    batch = [OutRecord(topic, 0, b"k", value) for value in (b"one", bytes(1_100_000), b"three")]
+    for record in batch:
+        writer.send(record)
 
-    with pytest.raises(RecordTooLargeError):
+    with pytest.raises(RecordTooLargeError):  # and with it, perhaps, those in the same request
         writer.flush(10)
+    refused = []
+    for record in batch:
+        writer.send(record)
+        try:
+            writer.flush(10)
+        except RecordTooLargeError:
+            refused.append(record)
 
-    writer.flush(10)
     log_reader.assign({TopicPartition(topic, 0): NextOffset(0)})
-    assert read_until(log_reader, at_end(TopicPartition(topic, 0))).values() == [b"one", b"three"]
+    values = read_until(log_reader, at_end(TopicPartition(topic, 0))).values()
+    assert refused == [batch[1]]
+    assert values[-2:] == [b"one", b"three"]
+    assert set(values) == {b"one", b"three"}
 
 
 def test_a_record_sent_with_a_callback_fails_there_and_not_in_flush(writer: Writer, topic: str) -> None:
