@@ -23,10 +23,11 @@ class InterruptedDemoError(Exception):
 
 
 def demo(keep: Annotated[bool, typer.Option("--keep", help="Keep the demo's data folder: topics, logs, sandbox.")] = False) -> None:
-    """See what enact does, in half a minute: a broker, all stages, and a sandbox CRM with trouble ahead.
+    """See in half a minute what enact does.
 
-    It uses free ports and a folder of its own, calls nothing outside this machine, leaves out the settings of this shell,
-    and leaves nothing behind. Exit 0: everything ended as it must; 1: something did not, and it says what.
+    A broker, all stages, and a sandbox CRM with trouble ahead for some of sixteen intents. It uses free ports and a folder
+    of its own, calls nothing outside this machine, leaves out the settings of this shell, and leaves nothing behind.
+    Exit 0: everything ended as it must; 1: something did not, and it says what.
     """
     screen, started_s = console(), time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="enact-demo-"))
@@ -93,5 +94,5 @@ def _show_end(screen: Console, differing: list[str], *, seconds: float) -> None:
         f"{enact} submit {EXAMPLE} --new": "publish an intent; it says how to follow it",
     }
     for command, words in commands.items():
-        screen.print(Text.assemble("  ", (command, "cyan"), f"   {words}"), soft_wrap=True)
+        screen.print(Text.assemble("  ", (command, "cyan"), f"   # {words}"), soft_wrap=True)
     screen.print("README.md goes on from there.")

@@ -14,9 +14,10 @@ from topology.stages import STAGE_NAMES
 
 
 def run(stage: Annotated[str, typer.Argument(help=f"One of {', '.join(RUNNING_STAGES)}.", show_default=False)]) -> None:
-    """Run one stage in this terminal until Ctrl-C: the same as `python -m services.STAGE`.
+    """Run one stage in this terminal until Ctrl-C.
 
-    It needs a Kafka cluster with the topics (`enact topics apply`); `enact up` starts everything at once instead.
+    The same as `python -m services.STAGE`. It needs a Kafka cluster with the topics (`enact topics apply`); `enact up`
+    starts everything at once instead.
     """
     name = stage.replace("-", "_")
     if name not in RUNNING_STAGES:

@@ -35,8 +35,9 @@ def up(
         int, typer.Option(help="First port of the stages' health and metrics; 0 = any free ones.", min=0, max=65535)
     ] = FIRST_HEALTH_PORT,
 ) -> None:
-    """Start everything here and keep it running: a broker if none is configured, the topics, the registry, every stage, the api.
+    """Start everything on this machine and keep it running.
 
+    A broker if no cluster is configured, the topics, the registry, every stage, the api.
     Ctrl-C stops all in good order; a second one hurries. What was done stays in the data folder (ENACT_DATA_DIR).
     """
     options = PlatformOptions(
