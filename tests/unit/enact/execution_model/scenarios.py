@@ -119,8 +119,10 @@ DEEP = tuple(
         max_attempts=max_attempts,
         has_late_answers=effect_class is not LOOKUP,
         expires_after_ticks=1 if "retention" not in faults else None,
-        opening=_SENT,
+        opening=_LOST if effect_class is LOOKUP else _SENT,
         answers=_APPLIED_OR_LOST,
+        owners=1 if "retention" in faults else 2,
+        claims_per_owner=2 if "retention" in faults else 1,
     )
     for effect_class in (NONE, LOOKUP, UPSERT)
     for faults, people, max_attempts in (
