@@ -26,8 +26,11 @@ class SingleMode:
 
     def choose(self, records: Sequence[InRecord]) -> Sequence[InRecord]:
         """What to handle now: everything; or the first record, with the others put back."""
+        suspects = self._marker.suspected_singly()
+        if not suspects and not self._until:
+            return records
         spans = spans_of(records)
-        for tp, suspected in self._marker.suspected_singly().items():
+        for tp, suspected in suspects.items():
             if tp in spans and spans[tp].meet(suspected) is not None:
                 self._until[tp] = max(suspected.last, self._until.get(tp, suspected.last))
         if not self._until or len(records) == 1:

@@ -151,6 +151,8 @@ class StageLoop:
         except ESCAPES:
             raise
         except StateLostError as error:
+            if owned is None:
+                raise
             self._quarantine(record, error)
             return ()
         except Exception as error:  # the one place: an input's failure ends in its dead letter
@@ -249,6 +251,8 @@ class StageLoop:
 
     def _meet_ends(self, batch: Batch) -> None:
         """An end counts once every record before it is done: not for a partition that was put back or quarantined."""
+        if not batch.ends:
+            return
         last = {tp: span.last for tp, span in spans_of(batch.records).items()}
         met = {
             tp: NextOffset(max(end, self._offsets.position(tp)))

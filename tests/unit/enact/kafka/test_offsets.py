@@ -10,9 +10,11 @@ from enact.errors import FencedError, StateLostError
 from enact.failpoints import Failpoint, hooked
 from enact.kafka.transport import NextOffset, TopicPartition
 from tests.unit.enact.kafka.loop_rig import (
+    INPUT,
     LOG,
     WAVES,
     Rig,
+    emission,
 )
 
 
@@ -103,3 +105,19 @@ def test_nothing_is_committed_for_lost_partitions(rig: Rig) -> None:
     assert rig.broker.commits["toy"] == before
     rig.life().turn_until_idle()
     assert rig.faults() == []
+
+
+def test_what_is_done_is_committed_and_remembered_when_partitions_leave_in_good_order(rig: Rig) -> None:
+    life = rig.life()
+    life.loop.turn()
+    rig.publish((b"a", b"1"))
+    life.loop.turn()
+    life.loop.turn()
+    assert (rig.committed(INPUT), rig.committed(LOG)) == (0, 0)
+
+    life.reader.revoke(sorted(life.reader.owned))
+
+    assert (rig.committed(INPUT), rig.committed(LOG)) == (1, 1)
+    rig.commit(LOG, 0)
+    rig.life().turn_until_idle()
+    assert rig.emitted() == [emission(b"a", b"1")] * 2, "the group was rewound"

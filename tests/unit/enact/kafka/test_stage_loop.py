@@ -173,6 +173,17 @@ def test_doubtful_state_met_by_an_input_quarantines_the_partition_and_the_input_
     assert rig.committed(INPUT) == 0 or rig.committed(INPUT) is None
 
 
+def test_doubtful_state_in_a_stage_that_has_none_ends_the_process(rig: Rig) -> None:
+    rig.publish((b"a", b"1"))
+    life = rig.life(stage=ToyStage(has_log=False))
+    life.stage.before_decide = raise_once(StateLostError())
+
+    with pytest.raises(StateLostError):
+        life.turn_until_idle()
+
+    assert rig.broker.records(DLQ) == []
+
+
 @pytest.mark.parametrize("content", [BAD, BUG, HUGE])
 def test_a_log_record_that_cannot_be_folded_quarantines_its_partition_and_is_neither_skipped_nor_lost(
     tmp_path: Path, content: bytes
