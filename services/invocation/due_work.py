@@ -7,10 +7,9 @@ from itertools import islice
 
 from enact.error_catalogue import error_info
 from enact.errors import ErrorCode
-from enact.execution import expires_ms
 from enact.execution_state import Attempt, Execution, StepState
 from enact.kafka.due_index import DueEntry
-from enact.records import Effect, Expired, Fact, FactSource, Step, ToolCall
+from enact.records import Effect, Expired, Fact, FactSource, ToolCall
 from services.invocation.claims import Candidate, Claims, Desk
 from services.invocation.events import START_SLACK_MS
 from services.invocation.execution_store import (
@@ -24,6 +23,7 @@ from services.invocation.execution_store import (
     held_scope,
     subject_of_entry,
 )
+from services.invocation.gate import deadline_ms_of
 from services.invocation.jobs import Jobs, look_up_slot
 from services.invocation.memory import PartitionMemory
 from services.invocation.window import Act, Slot, group_of
@@ -72,7 +72,7 @@ class DueWork:
                 pass
         for subject, pending in list(memory.pending.items()):
             execution = memory.store.get(subject[0])
-            if subject not in memory.appending and self._has_expired(pending.call, execution):
+            if subject not in memory.appending and self._clock.wall_ms() >= deadline_ms_of(pending.call, execution):
                 self._append_expired(memory, subject, pending.call, execution)
 
     def offers(self, memory: PartitionMemory) -> Iterator[tuple[str, Iterator[Act]]]:
@@ -179,13 +179,6 @@ class DueWork:
         headers = memory.pending[subject].headers if subject in memory.pending else ()
         self._claims.append(Candidate(memory, subject, call, execution, headers), Expired(expires_at_epoch=call.expires_at_epoch))
         return True
-
-    def _has_expired(self, call: ToolCall, execution: Execution | None) -> bool:
-        deadline_ms = call.expires_at_epoch * 1000
-        if execution is not None and call.step is Step.COMPENSATE:
-            known = expires_ms(execution.compensate, call.step, execution.first_ms, known_s=call.expires_at_epoch)
-            deadline_ms = deadline_ms if known is None else known
-        return self._clock.wall_ms() >= deadline_ms
 
 
 def _call(act: Act) -> bool:

@@ -5,11 +5,12 @@ It is the only way to the wire. A check answers None (nothing against it) or wha
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from enact.clock import Clock
 from enact.errors import ErrorCode
-from enact.execution_state import AttemptState, Execution
+from enact.execution import expires_ms
+from enact.execution_state import AttemptState, Execution, StepState
 from enact.next_action import ActionKind, next_action
 from enact.records import ParkReason, Step, SwitchMode, ToolCall
 from enact.switches import SwitchWatch, scopes_of
@@ -102,10 +103,9 @@ class Gate:
         """Before the claim: the fold asks for one. At the last look: our claim is open and nothing was folded against it."""
         execution, step = request.execution, request.call.step
         if request.nonce is None:
-            if execution is None or not execution.step(step).is_begun:
-                return None if step is Step.EXECUTE else Wait("the action is not folded")
-            action = next_action(execution, step)
-            return None if action is not None and action.kind is ActionKind.CLAIM else Wait("the fold asks for no claim")
+            action = next_action(_with_subject(execution, request.call), step)
+            is_asked = action is not None and action.kind is ActionKind.CLAIM and action.not_before_ms <= request.now_ms
+            return None if is_asked else Wait("the fold asks for no claim now")
         if execution is None:
             return Wait("the execution is not in memory")
         state = execution.step(step)
@@ -119,7 +119,7 @@ class Gate:
     @staticmethod
     def _not_expired(request: Request) -> Answer | None:
         """Inclusive: at its deadline it is expired. The index appends EXPIRED; nothing is called meanwhile."""
-        return Wait("expired") if request.now_ms >= request.call.expires_at_epoch * 1000 else None
+        return Wait("expired") if request.now_ms >= deadline_ms_of(request.call, request.execution) else None
 
     def _enabled(self, request: Request) -> Answer | None:
         del request
@@ -144,3 +144,21 @@ class Gate:
         if request.lease_left_ms is None or request.lease_left_ms >= request.call.timeout_ms:
             return None
         return Wait("the lease does not cover the timeout")
+
+
+def deadline_ms_of(call: ToolCall, execution: Execution | None) -> int:
+    """When this call expires: a compensation also before the log forgets what it undoes."""
+    first_ms = execution.first_ms if execution is not None else call.expires_at_epoch * 1000
+    known_ms = expires_ms(StepState(), call.step, first_ms, known_s=call.expires_at_epoch)
+    return 0 if known_ms is None else known_ms
+
+
+def _with_subject(execution: Execution | None, call: ToolCall) -> Execution:
+    """What the fold would be once the log knows this call: a claim brings its subject along."""
+    if execution is None:
+        execution = Execution(tenant_id=call.tenant_id, action_intent_id=call.action_intent_id, first_ms=0)
+    state = execution.step(call.step)
+    if state.generation.subject is not None and state.generation.subject.is_full:
+        return execution
+    state = replace(state, generation=replace(state.generation, subject=call))
+    return replace(execution, execute=state) if call.step is Step.EXECUTE else replace(execution, compensate=state)

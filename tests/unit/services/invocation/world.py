@@ -188,6 +188,13 @@ class World:
             self.turn()
             self.calls()
 
+    def finish_calls(self) -> None:
+        """Wait, in real time, for every task of the caller."""
+        caller = self.process.caller
+        while caller._tasks:
+            caller._loop.run_until_complete(_breathe())
+        self.process.writer.poll()
+
     def hold_answer(self) -> "asyncio.Future[CallResult]":
         """The next call is sent and then waits for this answer."""
         answer: asyncio.Future[CallResult] = self.process.caller._loop.create_future()
@@ -231,6 +238,13 @@ class World:
             home = partition_of(call.action_intent_id, self._partitions)
             where = home if partition is None else partition
             self.broker.append(OutRecord(CALLS, where, call.action_intent_id.encode(), encode(call), headers))
+
+    def home(self, action_intent_id: str) -> int:
+        return partition_of(action_intent_id, self._partitions)
+
+    def bare_subject(self) -> ToolCall:
+        """What a command knows of this call."""
+        return replace(self.call(), tool_name="", connector="", arguments="", request_digest="", intent="")
 
     def input_record(self, call: ToolCall, offset: int = 0) -> InRecord:
         return in_record(CALLS, call.action_intent_id.encode(), encode(call), offset=offset)

@@ -1,0 +1,169 @@
+"""The caller: each job once, each answer written, whatever the connector says."""
+
+import asyncio
+import threading
+from dataclasses import replace
+
+import pytest
+
+from connectors.contract import CallResult
+from enact.errors import AmbiguousError, DeliveryError, PermanentError, RejectedError
+from enact.kafka.transport import OutRecord, TopicPartition
+from enact.metrics import Metrics
+from enact.records import Effect, ExternalRef, Fact, Step
+from services.invocation import caller
+from services.invocation.caller import Caller
+from services.invocation.metering import CallMetrics
+from services.invocation.publishing import publish_to
+from tests.factories import make_ref
+from tests.unit.services.invocation.world import LOG, World
+
+
+def test_a_hung_call_ends_unknown_after_its_timeout(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caller, "_TIMEOUT_SLACK_S", 0.0)
+    world.use_tool(timeout_ms=1)
+    world.publish(world.call())
+    world.turn(2)
+    world.hold_answer()
+    world.calls()
+
+    world.finish_calls()
+
+    assert [fact.effect for fact in world.data(Fact)] == [Effect.UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        CallResult(refs=(ExternalRef(system="crm", object_type="Task", object_id=17),), tool_run_ref=None, response=b""),  # type: ignore[arg-type]
+        CallResult(refs=tuple(make_ref(object_id=f"{n:0200}") for n in range(9_000)), tool_run_ref=None, response=b""),
+    ],
+    ids=["not writable", "too large"],
+)
+def test_an_answer_that_cannot_be_written_whole_is_written_short(world: World, result: CallResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happened must reach the log; its details need not."""
+    monkeypatch.setattr(caller, "_REAPPEND_AFTER_S", 0)
+    world.publish(world.call())
+    world.connector.answers.append(result)
+
+    world.settle()
+
+    (fact,) = world.data(Fact)
+    assert (fact.effect, fact.refs) == (Effect.APPLIED, ())
+    assert world.statuses() == ["SUCCEEDED"]
+    assert len(world.process.window) == 0
+
+
+def test_a_refusal_with_a_huge_message_is_written_short(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caller, "_REAPPEND_AFTER_S", 0)
+    world.publish(world.call())
+    world.connector.answers.append(PermanentError("x" * 2_000_000))
+
+    world.settle()
+
+    assert world.statuses() == ["FAILED"]
+    (fact,) = world.data(Fact)
+    assert fact.error is not None
+    assert fact.error.code == "TOOL_REJECTED"
+
+
+def test_a_release_is_appended_again_until_it_is_acknowledged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caller, "_REAPPEND_AFTER_S", 0)
+    world.publish(world.call())
+    world.turn()
+    world.process.reader.revoke([TopicPartition("calls", 0), TopicPartition(LOG, 0)])
+    world.broker.fail_next_deliveries(2)
+
+    for _ in range(4):
+        world.calls()
+
+    assert world.types() == ["CLAIMED", "RELEASED"]
+    assert len(world.process.window) == 0
+
+
+def test_a_writer_that_refuses_at_once_is_asked_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caller, "_REAPPEND_AFTER_S", 0)
+    world.publish(world.call())
+    world.turn(2)
+    send = world.process.writer.send
+    left = [DeliveryError("The queue is full.")]
+
+    def refuse_once(record: OutRecord, on_delivery: object = None) -> None:
+        if left:
+            raise left.pop()
+        send(record, on_delivery)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(world.process.writer, "send", refuse_once)
+    world.settle()
+
+    assert world.types() == ["CLAIMED", "FACT"]
+
+
+def test_a_compensation_calls_the_other_door(world: World) -> None:
+    world.publish(world.call())
+    world.settle()
+    world.publish(replace(world.call(), step=Step.COMPENSATE, tool_name="crm.delete_task"))
+
+    world.settle()
+
+    assert [call.step for call in world.connector.compensated] == [Step.COMPENSATE]
+
+
+def test_the_thread_makes_calls_and_closes_its_connectors(world: World) -> None:
+    called = threading.Event()
+    running = Caller(world.connectors, world.process.writer, world.clock, world.process.meter, lambda _: called.set())
+    running.close()
+    running.start()
+    running.append(OutRecord(LOG, 0, b"k", b"v"), "nonce")
+    running.close()
+    world.process.writer.poll()
+
+    assert called.is_set()
+    assert world.connector.is_closed
+
+
+def test_calls_of_the_shipped_connectors_are_counted_and_others_are_not() -> None:
+    metrics = Metrics("invocation", connectors=("crm",))
+    meter = CallMetrics(metrics)
+
+    for word in ("applied", "not_applied", "partial", "unknown", "released"):
+        meter.called("crm", word, 0.1)
+    meter.called("somebody-elses", "applied", 0.1)
+
+    text = metrics.exposition().decode()
+    assert 'result="applied"' in text
+    assert "somebody-elses" not in text
+
+
+async def test_an_internal_object_is_written_when_the_broker_says_so(world: World) -> None:
+    publish = publish_to(LOG, world.process.writer, lambda _: 0)
+
+    await publish(b"key", b"value")
+
+    assert [(record.key, record.value) for record in world.broker.records(LOG)] == [(b"key", b"value")]
+
+
+async def test_an_internal_object_without_an_acknowledgement_may_have_been_written(world: World) -> None:
+    world.broker.fail_next_deliveries(1)
+
+    with pytest.raises(AmbiguousError):
+        await publish_to(LOG, world.process.writer, lambda _: 0)(b"key", b"value")
+
+
+async def test_an_internal_object_that_is_too_large_was_not_written(world: World) -> None:
+    with pytest.raises(RejectedError):
+        await publish_to(LOG, world.process.writer, lambda _: 0)(b"key", bytes(2_000_000))
+
+
+async def test_an_answer_after_the_caller_gave_up_is_heard_by_nobody(world: World) -> None:
+    writer = world.process.writer
+    writing = asyncio.ensure_future(publish_to(LOG, writer, lambda _: 0)(b"key", b"value"))
+    await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+
+    writer.poll()
+    await asyncio.sleep(0)
+
+    assert len(world.broker.records(LOG)) == 1
