@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from enact.errors import StateLostError
+from enact.errors import StateLostError, UnreachableError
 from enact.failpoints import Failpoint, hooked
 from enact.kafka.transport import NextOffset, OutRecord, TopicPartition
 from enact.records import CancelRequested, Fact, FactSource, Released
 from tests.factories import MemoryState
 from tests.unit.services.invocation.conftest import MakeWorld
-from tests.unit.services.invocation.world import CALLS, GROUP, IDEMPOTENT, LEDGER, LOG, RESULTS, STRANGER, World, a_claim, refused_call
+from tests.unit.services.invocation.world import CALLS, GROUP, LEDGER, LOG, RESULTS, World, refused_call
 
 
 def once_at(failpoint: Failpoint, act: Callable[[], None]) -> Callable[[Failpoint], None]:
@@ -87,13 +87,12 @@ def test_a_rewind_repeats_emissions_with_the_same_ids(world: World) -> None:
 
 def test_an_append_whose_event_was_only_folded_in_a_failed_batch_is_not_made_again(world: World) -> None:
     """The mark that an append is under way may go only when the batch with its event is kept."""
-    world.use_tool(effect_class=IDEMPOTENT)
-    call = world.call()
-    world.append(a_claim(call, owner=STRANGER), call=call, subject=call)
+    world.publish(world.call())
+    world.connector.answers.append(UnreachableError("Refused."))
+    world.turn(2)
+    world.calls()
     world.turn()
-    world.clock.advance(20)
-    world.turn()
-    assert world.types() == ["CLAIMED", "FACT"]
+    assert world.types() == ["CLAIMED", "FACT", "CLAIMED"]
     world.broker.fail_next_deliveries(1)
 
     world.turn()
@@ -101,11 +100,7 @@ def test_an_append_whose_event_was_only_folded_in_a_failed_batch_is_not_made_aga
     world.turn(3)
 
     assert world.process.meter.rewinds == 1
-    assert world.types() == ["CLAIMED", "FACT"]
-    world.process.reader.resume([TopicPartition(LOG, 0)])
-    world.settle()
-    assert world.data(Fact)[0].source is FactSource.TAKE_OVER
-    assert world.types() == ["CLAIMED", "FACT", "CLAIMED", "FACT"]
+    assert world.types() == ["CLAIMED", "FACT", "CLAIMED"]
 
 
 def test_inputs_of_a_failed_batch_are_claimed_once(world: World) -> None:
@@ -129,6 +124,25 @@ def test_a_refusal_that_was_stored_before_the_batch_failed_counts_once(world: Wo
 
     assert world.types() == ["REFUSED", "REFUSED"]
     assert len({event.event_id for event in world.events()}) == 1
+    assert world.statuses() == ["FAILED"]
+
+
+def test_nothing_is_told_before_it_was_read_in_the_log(world: World) -> None:
+    """Planted bug: emission from the decision, or from the answer of the call, instead of the log."""
+    world.publish(refused_call(world.call("int-1")), world.call("int-2"))
+    world.turn()
+    world.process.reader.pause([TopicPartition(LOG, 0)])
+    world.turn(2)
+    assert world.types() == ["REFUSED", "CLAIMED"]
+    assert [world.broker.records(topic) for topic in (RESULTS, LEDGER)] == [[], []]
+
+    world.process.reader.resume([TopicPartition(LOG, 0)])
+    world.turn()
+    world.process.reader.pause([TopicPartition(LOG, 0)])
+    world.calls()
+    world.turn(2)
+
+    assert world.types() == ["REFUSED", "CLAIMED", "FACT"]
     assert world.statuses() == ["FAILED"]
 
 
