@@ -103,6 +103,7 @@ class Platform:
                 (), data_dir=self.data_dir, on_change=self._on_change, grace_s=self.settings.shutdown_timeout_s + STOP_SLACK_S
             )
             self.supervisor.claim()
+            self._specs()  # a port that is taken is told before anything is started
             self._start_broker()
             self._prepare_cluster()
             self.supervisor.keep(self._specs(), broker=self.broker)

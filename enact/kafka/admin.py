@@ -3,12 +3,13 @@
 Every call waits for its answer (`KafkaSettings.request_timeout_s`) and may run on any thread.
 """
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection
 from confluent_kafka import TopicPartition as ClientPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource, ConfigSource
@@ -17,7 +18,7 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from enact.errors import BrokerError, DeliveryError, EnactError
-from enact.kafka.client_config import admin_config
+from enact.kafka.client_config import admin_config, group_config
 from enact.kafka.client_errors import code_of, translate
 from enact.kafka.transport import NextOffset, TopicPartition
 from enact.settings import BOOTSTRAP, KafkaSettings
@@ -25,6 +26,10 @@ from enact.settings import BOOTSTRAP, KafkaSettings
 A = TypeVar("A")
 
 OURS = frozenset({ConfigSource.DYNAMIC_TOPIC_CONFIG.value})
+COORDINATOR_IS_COMING = frozenset(
+    {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
+)
+COORDINATOR_PAUSE_S = 0.1
 SLACK_S = 1.0
 """The client answers by itself when a request's time is over; only if even that fails, waiting ends here."""
 
@@ -76,6 +81,7 @@ class KafkaAdmin:
     def __init__(self, kafka: KafkaSettings) -> None:
         config: dict[str, Any] = dict(admin_config(kafka))
         self._client = AdminClient(config)
+        self._member_of: Callable[[str], Consumer] = lambda group: Consumer(dict(group_config(kafka, group)))
         self._timeout_s = kafka.request_timeout_s
         self._patience_s = kafka.request_timeout_s + SLACK_S
         self._cluster = kafka.require_bootstrap_servers()
@@ -134,19 +140,35 @@ class KafkaAdmin:
             self._answer(answer, f"alter the settings of {name}", is_change=True)
 
     def committed_offsets(self, group: str) -> dict[TopicPartition, NextOffset]:
-        """What a group has committed; empty for one that does not exist."""
-        asked = self._client.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group)], require_stable=True, request_timeout=self._timeout_s
-        )
+        """What a group has committed; empty for one that does not exist.
+
+        Asked as a member that never joins: the library's own request for it ends the whole process when the group's
+        coordinator is still loading or has just moved (confluent-kafka-javascript issue 374; met after a broker's restart).
+        """
+        return self._once_coordinated(lambda: self._committed(group))
+
+    def _committed(self, group: str) -> dict[TopicPartition, NextOffset]:
+        consumer, doing = self._member_of(group), f"read the offsets of {group}"
         try:
-            listed = self._answer(asked[group], f"read the offsets of {group}")
-        except EnactError as error:
-            if _is_about(error, KafkaError.GROUP_ID_NOT_FOUND):
-                return {}
-            raise
-        return {
-            TopicPartition(one.topic, one.partition): NextOffset(one.offset) for one in listed.topic_partitions or () if one.offset >= 0
-        }
+            known = consumer.list_topics(timeout=self._timeout_s).topics
+            wanted = [ClientPartition(name, number) for name, topic in known.items() for number in topic.partitions]
+            found = consumer.committed(wanted, timeout=self._timeout_s) if wanted else []
+        except KafkaException as error:
+            raise self._unanswered(error, doing) from error
+        finally:
+            consumer.close()
+        return {TopicPartition(one.topic, one.partition): NextOffset(one.offset) for one in found if one.offset >= 0}
+
+    def _once_coordinated(self, ask: Callable[[], A]) -> A:
+        """The answer, asked for again while the group's coordinator is still loading or moving."""
+        deadline_s = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return ask()
+            except EnactError as error:
+                if not any(_is_about(error, code) for code in COORDINATOR_IS_COMING) or time.monotonic() > deadline_s:
+                    raise
+            time.sleep(COORDINATOR_PAUSE_S)
 
     def set_group_offsets(self, group: str, offsets: Mapping[TopicPartition, NextOffset], *, is_overwriting: bool = False) -> None:
         """Commit for a group that has no members (it need not exist yet).
@@ -160,11 +182,17 @@ class KafkaAdmin:
             names = ", ".join(f"{one.topic}[{one.partition}]" for one in sorted(held))
             raise BrokerError(f"The group {group} has committed offsets already for {names}: nothing was changed.")
         wanted = [ClientPartition(one.topic, one.partition, at) for one, at in offsets.items()]
-        asked = self._client.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)], request_timeout=self._timeout_s)
+        self._once_coordinated(lambda: self._set(group, wanted))
+
+    def _set(self, group: str, wanted: Sequence[ClientPartition]) -> None:
+        asked = self._client.alter_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group, list(wanted))], request_timeout=self._timeout_s
+        )
         done = self._answer(asked[group], f"set the offsets of {group} (is it live? stop its stage first)", is_change=True)
         for one in done.topic_partitions or ():
             if one.error is not None:
-                raise translate(one.error, doing=f"set the offset of {group} in {one.topic}[{one.partition}] (is it live?)")
+                doing = f"set the offset of {group} in {one.topic}[{one.partition}] (is it live?)"
+                raise translate(one.error, doing=doing) from KafkaException(one.error)
 
     def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, NextOffset]:
         """The high watermarks now."""
@@ -188,14 +216,16 @@ class KafkaAdmin:
         try:
             return answer.result(self._patience_s)
         except KafkaException as error:
-            found = translate(error, doing=doing)
-            if isinstance(found, DeliveryError) and not is_change:
-                found = self._silence(doing)
-            raise found from error
+            raise (translate(error, doing=doing) if is_change else self._unanswered(error, doing)) from error
         except TimeoutError as error:
             if is_change:
                 raise DeliveryError(f"Could not {doing}: no answer within {self._timeout_s:g} s; it may have been done.") from error
             raise self._silence(doing) from error
+
+    def _unanswered(self, error: KafkaException, doing: str) -> EnactError:
+        """What the failure of a question is: nothing can have been changed by it."""
+        found = translate(error, doing=doing)
+        return self._silence(doing) if isinstance(found, DeliveryError) else found
 
     def _silence(self, doing: str) -> BrokerError:
         return BrokerError(

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import TopicPartition as ClientPartition
+from confluent_kafka.admin._metadata import ClusterMetadata, PartitionMetadata, TopicMetadata
 
 from enact.errors import BrokerError, DeliveryError, EnactError
 from enact.kafka.admin import KafkaAdmin, NewTopicShape
@@ -39,9 +41,32 @@ class Client:
         return answer
 
 
+class Member:
+    """A member of a group that never joins: fails with these codes in turn, then tells the offset 7 of `t`."""
+
+    def __init__(self, *codes: int) -> None:
+        self.codes = list(codes)
+        self.closed = 0
+
+    def list_topics(self, timeout: float) -> ClusterMetadata:
+        known = ClusterMetadata()
+        known.topics = {"t": TopicMetadata()}
+        known.topics["t"].partitions = {0: PartitionMetadata()}
+        return known
+
+    def committed(self, wanted: list[ClientPartition], timeout: float) -> list[ClientPartition]:
+        if self.codes:
+            raise KafkaException(KafkaError(self.codes.pop(0)))
+        return [ClientPartition(one.topic, one.partition, 7) for one in wanted]
+
+    def close(self) -> None:
+        self.closed += 1
+
+
 def admin_with(code: int | None) -> KafkaAdmin:
     admin = KafkaAdmin(KafkaSettings(bootstrap_servers="127.0.0.1:1", request_timeout_s=3))
     admin._client = Client(code)  # type: ignore[assignment]
+    admin._member_of = lambda _: Member(KafkaError._TIMED_OUT if code is None else code)  # type: ignore[assignment,return-value]
     admin._patience_s = 0.0
     return admin
 
@@ -97,7 +122,6 @@ def test_a_refusal_of_the_cluster_says_what_to_do(doing: str) -> None:
 
 def test_what_is_not_there_is_an_answer_too() -> None:
     assert admin_with(KafkaError.UNKNOWN_TOPIC_OR_PART).describe_topics(["t"]) == {}
-    assert admin_with(KafkaError.GROUP_ID_NOT_FOUND).committed_offsets("g") == {}
     assert admin_with(KafkaError.TOPIC_ALREADY_EXISTS).create_topic(NewTopicShape(name="t")) is False
 
 
@@ -106,3 +130,15 @@ def test_nobody_is_asked_about_nothing() -> None:
 
     assert (admin.describe_topics([]), admin.end_offsets([]), admin.begin_offsets([])) == ({}, {}, {})
     admin.set_group_offsets("g", {})
+
+
+def test_offsets_are_asked_for_again_while_the_coordinator_is_loading_or_moving(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("enact.kafka.admin.COORDINATOR_PAUSE_S", 0.0)
+    member = Member(KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE)
+    admin = admin_with(None)
+    admin._member_of = lambda _: member  # type: ignore[assignment,return-value]
+
+    found = admin.committed_offsets("g")
+
+    assert found == {PARTITION: 7}
+    assert member.closed == 4
