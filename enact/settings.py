@@ -213,8 +213,11 @@ def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def forget_environment() -> None:
-    """Leave out what is set for enact, in this process and in its children from now on: for what must be the same in every shell."""
-    for name in [name for name in os.environ if name.startswith(PREFIX) or name == BOOTSTRAP_ALIAS]:
+    """Leave out what is set for enact, in this process and its children from now on: for what must be the same in every shell.
+
+    Where the broker's jars are kept stays.
+    """
+    for name in [name for name in os.environ if (name.startswith(PREFIX) and name != CACHE_DIR) or name == BOOTSTRAP_ALIAS]:
         del os.environ[name]
 
 
