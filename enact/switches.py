@@ -6,6 +6,7 @@ every switch acknowledged before the probe was sent, so it may be trusted until 
 A process that cannot reach the broker is stale by itself and stops calling.
 """
 
+import math
 import threading
 import uuid
 from collections.abc import Callable
@@ -101,6 +102,11 @@ class SwitchWatch:
     def is_fresh(self) -> bool:
         """True if the view holds every switch acknowledged up to two seconds ago."""
         return self._clock.boot_s() <= self._fresh_until_s
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the moment whose switches the view surely holds; infinite before the first proof."""
+        return self._clock.boot_s() - self._fresh_until_s + FRESH_FOR_S if self._fresh_until_s else math.inf
 
     def on_record(self, record: InRecord) -> None:
         """Fold one record of the switches topic; runs on the table's thread."""

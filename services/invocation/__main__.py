@@ -22,7 +22,7 @@ from services.invocation.emission import InvocationTopics
 from services.invocation.events import EventWriter
 from services.invocation.gate import Gate
 from services.invocation.memory import PartitionMemories
-from services.invocation.metering import CallMetrics
+from services.invocation.metering import InvocationMetrics
 from services.invocation.nonces import NonceMemory
 from services.invocation.owner import Owner
 from services.invocation.publishing import publish_to
@@ -60,7 +60,8 @@ class Invocation:
             ca_file=settings.ca_file,
         )
         window = Window(settings.window)
-        self.caller = Caller(connectors, writer, context.clock, CallMetrics(context.metrics), window.give_back)
+        meter = InvocationMetrics(context.metrics)
+        self.caller = Caller(connectors, writer, context.clock, meter, window.give_back)
         desk = Desk(
             events=EventWriter(topic("executions"), context.clock, instance.owner),
             nonces=NonceMemory(instance.owner.incarnation_id),
@@ -70,6 +71,7 @@ class Invocation:
             request_check=RequestCheck(self.registry.view),
             writer=writer,
             clock=context.clock,
+            meter=meter,
         )
         self._loop = _loop(context, instance, desk, topic, writer.partition_count(topic("executions")))
 

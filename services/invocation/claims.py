@@ -13,6 +13,7 @@ from enact.execution_state import Execution
 from enact.failpoints import Failpoint, hit
 from enact.kafka.transport import Headers, OutRecord, Writer
 from enact.log import get_logger
+from enact.metrics import ClaimResult
 from enact.records import Claimed, EventData, Parked, Refused, Released, ToolCall
 from services.invocation.caller import Caller
 from services.invocation.events import EventWriter
@@ -20,6 +21,7 @@ from services.invocation.execution_store import Subject
 from services.invocation.gate import End, Gate, Hold, Wait
 from services.invocation.jobs import Jobs
 from services.invocation.memory import PartitionMemory, ReadBack
+from services.invocation.metering import ClaimMeter
 from services.invocation.nonces import NonceMemory
 from services.invocation.request_check import RequestCheck
 from services.invocation.window import Slot, Window, group_of
@@ -39,6 +41,7 @@ class Desk:
     caller: Caller
     writer: Writer
     clock: Clock
+    meter: ClaimMeter
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ class Claims:
     def drop(self, nonce: str) -> None:
         """The log did not permit this claim of ours: nothing."""
         if self._desk.nonces.give_up(nonce):
-            self._unmet.pop(nonce, None)
+            self._end(nonce, ClaimResult.LOST)
             self._desk.window.give_back(nonce)
 
     def start(self, memory: PartitionMemory, met: ReadBack, *, is_stopping: bool) -> None:
@@ -151,7 +154,6 @@ class Claims:
         nonce, clock = met.attempt.nonce, self._desk.clock
         if not self._desk.nonces.start(nonce):
             return
-        self._unmet.pop(nonce, None)
         reason = None
         if not memory.is_live or is_stopping:
             reason = "not ours to start any more"
@@ -159,6 +161,7 @@ class Claims:
             reason = "read back too late, or the clocks differ"
         elif met.claim.fold_version != FOLD_VERSION or memory.fold_version > FOLD_VERSION:
             reason = "another fold version is in force"
+        self._end(nonce, ClaimResult.STARTED if reason is None else ClaimResult.RELEASED)
         if reason is None:
             self._desk.caller.submit(self._jobs.call(memory, met))
         else:
@@ -166,9 +169,15 @@ class Claims:
 
     def _give_up(self, nonce: str, reason: str) -> None:
         """A claim that was not met: its nonce cannot start any more, and the log learns it."""
-        unmet = self._unmet.pop(nonce, None)
+        unmet = self._unmet.get(nonce)
         if unmet is not None and self._desk.nonces.give_up(nonce):
+            self._end(nonce, ClaimResult.GIVEN_UP)
             self._release(unmet.candidate, unmet.attempt, nonce, reason)
+
+    def _end(self, nonce: str, result: ClaimResult) -> None:
+        """A claim had its one chance, or lost it."""
+        unmet = self._unmet.pop(nonce)
+        self._desk.meter.claimed(result, self._desk.clock.boot_s() - unmet.since_s)
 
     def _release(self, candidate: Candidate, attempt: int, nonce: str, reason: str) -> None:
         """Definitely not sent: say so until the log has it."""

@@ -89,6 +89,16 @@ class Gate:
         """False while nothing may start because the switches cannot be trusted."""
         return self._switches.is_fresh
 
+    @property
+    def engagements(self) -> int:
+        """How many switches are engaged."""
+        return len(self._switches.view.engagements)
+
+    @property
+    def switches_age_s(self) -> float:
+        """Seconds since the switches were proven fresh; infinite if they never were."""
+        return self._switches.age_s
+
     def is_held(self, tenant_id: str, action_type: str, connector: str) -> bool:
         """True while this kind of call waits for a switch; one that rejects is an answer, not a wait."""
         engaged = self._switches.view.stopped_by(scopes_of(tenant_id, action_type, connector))

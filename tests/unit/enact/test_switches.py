@@ -1,5 +1,6 @@
 """Kill switches as one process sees them: what stops a call, and how long the sight may be trusted."""
 
+import math
 import threading
 
 import pytest
@@ -138,6 +139,7 @@ def test_a_word_of_a_newer_writer_stops(state: SwitchState, mode: SwitchMode) ->
 
 def test_a_view_is_stale_until_a_probe_came_back(world: World) -> None:
     assert not world.watch.is_fresh
+    assert world.watch.age_s == math.inf
     world.watch.probe()
     assert not world.watch.is_fresh
 
@@ -152,6 +154,7 @@ def test_freshness_counts_from_the_moment_before_the_probe_was_sent(world: World
     world.clock.advance(1.5)
     world.read()
     assert world.proofs_s == [1.5]
+    assert world.watch.age_s == 1.5
 
     world.clock.advance(0.5)
     assert world.watch.is_fresh

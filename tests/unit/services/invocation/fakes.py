@@ -6,6 +6,7 @@ from typing import Any
 
 from connectors.contract import Call, CallResult, Health, Tool
 from enact.errors import ErrorCode
+from enact.metrics import ClaimResult
 from tests.factories import make_ref
 
 APPLIED = CallResult(refs=(make_ref(),), tool_run_ref="run-1", response=b"{}")
@@ -71,8 +72,16 @@ class Meter:
 
     def __init__(self) -> None:
         self.rewinds = 0
+        self.claims: list[ClaimResult] = []
+        self.gauges: tuple[int, int, float] = (0, 0, 0.0)
         self.conditions: dict[str, bool] = {}
         self.results: list[tuple[str, str]] = []
+
+    def claimed(self, result: ClaimResult, unread_s: float) -> None:
+        self.claims.append(result)
+
+    def turned(self, in_flight: int, engagements: int, switches_age_s: float) -> None:
+        self.gauges = (in_flight, engagements, switches_age_s)
 
     def called(self, connector: str, result: str, seconds: float) -> None:
         self.results.append((connector, result))

@@ -9,11 +9,11 @@ import pytest
 from connectors.contract import CallResult
 from enact.errors import AmbiguousError, DeliveryError, PermanentError, RejectedError
 from enact.kafka.transport import OutRecord, TopicPartition
-from enact.metrics import Metrics
+from enact.metrics import ClaimResult, Metrics
 from enact.records import Effect, ExternalRef, Fact, Step
 from services.invocation import caller
 from services.invocation.caller import Caller
-from services.invocation.metering import CallMetrics
+from services.invocation.metering import InvocationMetrics
 from services.invocation.publishing import publish_to
 from tests.factories import make_ref
 from tests.unit.services.invocation.world import LOG, World
@@ -124,7 +124,7 @@ def test_the_thread_makes_calls_and_closes_its_connectors(world: World) -> None:
 
 def test_calls_of_the_shipped_connectors_are_counted_and_others_are_not() -> None:
     metrics = Metrics("invocation", connectors=("crm",))
-    meter = CallMetrics(metrics)
+    meter = InvocationMetrics(metrics)
 
     for word in ("applied", "not_applied", "partial", "unknown", "released"):
         meter.called("crm", word, 0.1)
@@ -133,6 +133,20 @@ def test_calls_of_the_shipped_connectors_are_counted_and_others_are_not() -> Non
     text = metrics.exposition().decode()
     assert 'result="applied"' in text
     assert "somebody-elses" not in text
+
+
+def test_claims_and_the_state_of_a_turn_are_measured() -> None:
+    metrics = Metrics("invocation", connectors=("crm",))
+    meter = InvocationMetrics(metrics)
+
+    meter.claimed(ClaimResult.STARTED, 0.25)
+    meter.claimed(ClaimResult.LOST, 9.0)
+    meter.turned(3, 1, 0.5)
+
+    lines = metrics.exposition().decode().splitlines()
+    assert [line.rsplit(" ", 1)[1] for line in lines if line.startswith("enact_read_back_seconds_sum")] == ["0.25"]
+    assert [line.rsplit(" ", 1)[1] for line in lines if line.startswith("enact_in_flight{")] == ["3.0"]
+    assert [line.rsplit(" ", 1)[1] for line in lines if line.startswith("enact_switches_age_seconds{")] == ["0.5"]
 
 
 async def test_an_internal_object_is_written_when_the_broker_says_so(world: World) -> None:

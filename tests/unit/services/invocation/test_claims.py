@@ -28,6 +28,8 @@ def test_a_clean_success_is_claimed_called_and_recorded(world: World) -> None:
     assert world.entries_written() == ["ATTEMPT_CLAIMED", "ATTEMPT_CONCLUDED"]
     assert world.letters() == []
     assert world.process.meter.results == [("crm", "applied")]
+    assert world.process.meter.claims == ["started"]
+    assert world.process.meter.gauges == (0, 0, 0.0)
     assert world.committed(CALLS) == 1
     assert world.committed(LOG) == 2
 
@@ -71,6 +73,7 @@ def test_a_claim_that_lost_the_race_in_the_log_makes_no_call(world: World) -> No
 
     assert world.connector.calls == []
     assert world.types() == ["CLAIMED", "CLAIMED"]
+    assert world.process.meter.claims == ["lost"]
     assert len(world.process.window) == 0
     assert len(world.process.nonces) == 0
 

@@ -130,6 +130,7 @@ class World:
             caller=caller,
             writer=writer,
             clock=self.clock,
+            meter=meter,
         )
         owner = Owner(stage.inputs, memories, desk, tell_fresh=lambda is_fresh: meter.set_condition("switches are fresh", is_met=is_fresh))
         context = LoopContext(
