@@ -63,9 +63,9 @@ test: check ## Everything: check, then contract, integration and end-to-end test
 	@$(BIN)/python -m pytest -q $(SLOW_TESTS)
 
 .PHONY: coverage
-coverage: setup ## Branch coverage of the unit and contract tests (limit in pyproject.toml)
+coverage: setup ## Branch coverage of unit and contract tests, of the door to Kafka and the practice world (limit in pyproject.toml)
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -q tests/unit tests/contract
+	@$(BIN)/coverage run -m pytest -q tests/unit tests/contract tests/integration/kafka tests/integration/sandbox
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
