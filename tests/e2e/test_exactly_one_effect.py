@@ -1,6 +1,7 @@
 """Two instances of every stage, every intent three times, shuffled: one outcome, one object, one receipt, one signal each."""
 
 import random
+from collections import Counter
 
 from enact.records import Status
 from tests.e2e.checker import incomplete_ledgers, violations
@@ -24,6 +25,7 @@ def test_intents_published_three_times_have_one_effect_each(make_world: MakeWorl
     assert len(outcomes) == INTENTS
     assert len(world.receipts()) == INTENTS
     assert len(world.sandbox.objects(object_type="Task")) == INTENTS
+    assert Counter(a["operation"] for a in world.sandbox.applications()) == {"create": INTENTS}
     assert len(world.signals()) == INTENTS
     assert violations(world, intents) == []
     assert incomplete_ledgers(world, intents) == {}
