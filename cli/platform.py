@@ -231,6 +231,7 @@ class Platform:
             write_sandbox_credentials(self.credentials_dir, list(self.options.tenants), str(self.sandbox_url))
         command = (
             sys.executable,
+            "-P",
             "-m",
             "connectors.sandbox",
             "--port",

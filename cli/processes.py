@@ -102,7 +102,7 @@ def stage_specs(
         own = {"ENACT_HEALTH__PORT": str(port)}
         if stage == "api" and k and api_port:
             own[API_PORT] = str(choose(api_port + k, what=f"api.{k}", setting=API_PORT))
-        command = (sys.executable, "-m", f"services.{stage}")
+        command = (sys.executable, "-P", "-m", f"services.{stage}")
         specs.append(ProcessSpec(stage=stage, instance=k, command=command, environ={**environ, **own}, health_port=port))
     return tuple(specs)
 

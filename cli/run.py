@@ -31,4 +31,4 @@ def run(stage: Annotated[str, typer.Argument(help=f"One of {', '.join(RUNNING_ST
     except EnactError as error:
         refuse(error)
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", f"services.{name}"])  # noqa: S606 - signals and exit code are the stage's own
+    os.execv(sys.executable, [sys.executable, "-P", "-m", f"services.{name}"])  # noqa: S606 - signals and exit code are the stage's own

@@ -24,7 +24,7 @@ def test_a_stage_runs_by_its_own_entry_point(monkeypatch: pytest.MonkeyPatch, ex
     result = CliRunner().invoke(app, ["run", name])
 
     assert result.exit_code == Exit.OK, result.output
-    assert executed == [[sys.executable, "-m", "services.tool_mapping"]]
+    assert executed == [[sys.executable, "-P", "-m", "services.tool_mapping"]]
 
 
 @pytest.mark.parametrize(("name", "told"), [("nothing", "no stage nothing"), ("monitor", "comes with a later version")])

@@ -305,7 +305,7 @@ def test_health_ports_follow_the_order_of_the_stages_and_instances_add_twenty(mo
     assert [ports[f"{name}.0"] for name in STAGE_NAMES] == list(range(9401, 9401 + len(STAGE_NAMES)))
     assert ports["invocation.1"] == 9423
     assert specs[-1].environ == {"ENACT_PROFILE": "development", "ENACT_HEALTH__PORT": "9423"}
-    assert specs[0].command[1:] == ("-m", "services.validation")
+    assert specs[0].command[1:] == ("-P", "-m", "services.validation")
 
 
 def test_a_taken_health_port_is_explained_and_free_ports_are_distinct(monkeypatch: pytest.MonkeyPatch) -> None:
