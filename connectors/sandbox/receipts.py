@@ -67,7 +67,10 @@ class Reception:
     async def _received(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         kind = _kind(request)
         if kind is None:
-            answer = await handler(request)
+            try:
+                answer = await handler(request)
+            except SalesforceError as error:
+                answer = error_answer(error)
             await self._store.settled()
             return answer
         tenant = self._oauth.tenant_of(request.headers.get("Authorization", ""))
