@@ -90,9 +90,9 @@ def _show_end(screen: Console, differing: list[str], *, seconds: float) -> None:
     headline(screen, f"Everything ended as it must, in {seconds:.0f} s; nothing is left running", style="bold green")
     screen.print("Now you:")
     commands = {
-        f"{enact} up --sandbox": "the same, kept running, until Ctrl-C; then in a second terminal:",
-        f"{enact} submit {EXAMPLE} --new": "publish an intent; it says how to follow it",
+        f"{enact} up --sandbox": "the same, kept running, until Ctrl-C",
+        f"{enact} submit {EXAMPLE} --new": "then in a second terminal: publish an intent; it says how to follow it",
     }
     for command, words in commands.items():
-        screen.print(Text.assemble("  ", (command, "cyan"), f"   # {words}"), soft_wrap=True)
+        screen.print(Text.assemble(f"  # {words}\n  ", (command, "cyan")), soft_wrap=True)
     screen.print("README.md goes on from there.")

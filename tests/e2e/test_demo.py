@@ -55,7 +55,8 @@ def test_the_demo_shows_every_end_with_its_reason_and_leaves_nothing(tmp_path: P
     assert "enact resolve demo-doubt --tenant acme --as applied" in said
     assert "enact.invocation.dlq.v1: TOOL_REJECTED" in said
     assert "\x1b" not in said
-    assert max(len(line) for line in said.splitlines()) <= 130
+    words = [line for line in said.splitlines() if "cli.main" not in line]  # a command may be as long as the way to this folder
+    assert max(len(line) for line in words) <= 130
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
