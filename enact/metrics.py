@@ -22,7 +22,6 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 HANDLING_S = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1.0)
 FLUSH_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 READ_BACK_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
-END_TO_END_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 CALL_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 BATCH = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
@@ -69,29 +68,24 @@ class Metrics:
         self.records = self._counters("records", "Records read, by what became of them.", "result", Result)
         self.dead_letters = self._counters("dead_letters", "Records written to the dead-letter topic, by code.", "code", ErrorCode)
         self.rewinds = self._counter("rewinds", "Batches taken again after a delivery error.")
-        self.delivery_errors = self._counter("delivery_errors", "Flushes that ended with an unacknowledged record.")
         self.handling_s = self._histogram("handling_seconds", "Time to decide or fold one record.", HANDLING_S)
-        self.end_to_end_s = self._histogram(
-            "end_to_end_seconds", "From the approval reaching the topic to this stage's result.", END_TO_END_S
-        )
         self.batch_size = self._histogram("batch_records", "Records taken at once.", BATCH)
         self.flush_s = self._histogram("flush_seconds", "Time until a batch's records were acknowledged.", FLUSH_S)
-        self.oldest_unprocessed_age_s = self._gauge("oldest_unprocessed_age_seconds", "Age of the oldest record read and not yet done.")
+        self.oldest_unprocessed_age_s = self._gauge(
+            "oldest_unprocessed_age_seconds", "Age of the oldest record in hand; 0 when all is done."
+        )
         self.in_flight = self._gauge("in_flight", "Claims and calls in flight.")
         self.claims = self._counters("claims", "Claims appended, by what became of them.", "result", ClaimResult)
         self.read_back_s = self._histogram("read_back_seconds", "From appending a claim or decision to reading it in the log.", READ_BACK_S)
         self.retries = self._counter("retries", "Further attempts scheduled.")
         self.held = self._gauges("held", "Steps that wait on purpose.", "reason", ParkReason)
-        self.held_oldest_age_s = self._gauge("held_oldest_age_seconds", "Age of the oldest held step.")
         self.in_doubt = self._gauge("in_doubt", "Executions nobody can judge: they wait for evidence or a person.")
-        self.in_doubt_oldest_age_s = self._gauge("in_doubt_oldest_age_seconds", "Age of the oldest doubt.")
         self.retrying = self._gauge("retrying", "Steps that wait for their next attempt.")
         self.switches_age_s = self._gauge("switches_age_seconds", "Seconds since the switch view was proven fresh.")
         self.switches_engaged = self._gauge("switches_engaged", "Engagements in force.")
         self.restore_remaining_records = self._gauge("restore_remaining_records", "Records of the assigned logs still to be folded.")
         self.partitions_quarantined = self._gauge("partitions_quarantined", "Partitions that wait for an operator.")
         self.consumer_lag_records = self._gauge("consumer_lag_records", "Records behind, over all partitions of this member.")
-        self.unknown_symbols = self._counter("unknown_symbols", "Values of a closed set that this version does not know.")
         self._calls(connectors)
 
     def _calls(self, connectors: Sequence[str]) -> None:
@@ -114,6 +108,14 @@ class Metrics:
     def ended(self, topic: str, result: str) -> None:
         """A record ended as one of `Result`. Raises: ValueError on any other word."""
         self.records[Result(result)].inc()
+
+    def handled(self, seconds: float) -> None:
+        """A record was decided or folded."""
+        self.handling_s.observe(seconds)
+
+    def waited(self, oldest_age_s: float) -> None:
+        """How old the oldest record of the batch in hand is; 0 = there is none."""
+        self.oldest_unprocessed_age_s.set(oldest_age_s)
 
     def flushed(self, seconds: float) -> None:
         """A flush was acknowledged."""

@@ -54,6 +54,12 @@ class LoopMeter(Protocol):
     def dead_lettered(self, code: ErrorCode) -> None:
         """A dead letter was acknowledged."""
 
+    def handled(self, seconds: float) -> None:
+        """A record was decided or folded."""
+
+    def waited(self, oldest_age_s: float) -> None:
+        """How old the oldest record of the batch in hand is; 0 = there is none."""
+
     def flushed(self, seconds: float) -> None:
         """A flush was acknowledged."""
 

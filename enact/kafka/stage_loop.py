@@ -114,11 +114,14 @@ class StageLoop:
     def _handle(self, records: Sequence[InRecord]) -> None:
         spans = spans_of(records)
         self._meter.took(len(records))
+        self._meter.waited(max(0.0, (self._context.clock.wall_ms() - min(r.timestamp_ms for r in records)) / 1000))
         self._letters.clear()
         self._marker.begin(spans)
         try:
             for record in records:
+                started_s = time.perf_counter()
                 self._send(self._effects_of(record), record)
+                self._meter.handled(time.perf_counter() - started_s)
             hit(Failpoint.AFTER_DECIDE)
             if self._active is not None:
                 self._active.before_flush()
@@ -242,6 +245,7 @@ class StageLoop:
                 self._assignment.met(tp.partition, position)
 
     def _act_idle(self) -> None:
+        self._meter.waited(0.0)
         if self._active is None:
             self._writer.poll()
             return

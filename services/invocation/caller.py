@@ -19,7 +19,7 @@ from enact.errors import CallRefusedError, EnactError, PermanentError, RecordToo
 from enact.failpoints import Failpoint, hit
 from enact.kafka.transport import Headers, OutRecord, Writer
 from enact.log import get_logger
-from enact.records import EventData, Fact, Released, Step, ToolCall
+from enact.records import ErrorClass, EventData, Fact, Released, Step, ToolCall
 from services.invocation.answers import Asked, Tried, fact_of_error, fact_of_look_up, fact_of_result
 
 _TIMEOUT_SLACK_S = 1.0
@@ -30,8 +30,11 @@ _LOOK_UP_TIMEOUT_S = 20.0
 class CallMeter(Protocol):
     """What the caller tells the metrics."""
 
-    def called(self, connector: str, result: str, seconds: float) -> None:
+    def called(self, connector: str, result: str, seconds: float, error_class: ErrorClass | None = None) -> None:
         """A call ended with applied, partial, not_applied, unknown or released after `seconds`."""
+
+    def scheduled(self) -> None:
+        """A further attempt was given a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +109,11 @@ class Caller:
             data = fact_of_look_up(job.asked, await self._look_up(job), started_ms, self._clock.wall_ms())
         else:
             data = await self._call(job, started_ms)
-            self._meter.called(job.call.connector, _result_word(data), self._clock.boot_s() - started_s)
+            error = data.error if isinstance(data, Fact) else None
+            took_s = self._clock.boot_s() - started_s
+            self._meter.called(job.call.connector, _result_word(data), took_s, error.error_class if error else None)
+        if isinstance(data, Fact) and data.not_before_ms is not None:
+            self._meter.scheduled()
         hit(Failpoint.AFTER_SEND_BEFORE_FACT)
         self._conclude(job, data)
 

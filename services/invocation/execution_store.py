@@ -1,14 +1,15 @@
 """Folded executions of one partition: decoded once, written with the batch, indexed by what is due."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
+from enact.execution import verdict
 from enact.execution_state import Execution
 from enact.kafka.due_index import DueEntry, DueIndex
 from enact.kafka.state import PartitionState
 from enact.next_action import ActionKind, deadline_ms, next_action
-from enact.records import ParkReason, Step
+from enact.records import ParkReason, Status, Step
 from services.invocation.window import group_of
 
 _MAX_CACHED = 20_000
@@ -50,11 +51,27 @@ class ExecutionStore:
         """Keep an execution and its due entries."""
         self._state.put(b"e" + key, msgspec.msgpack.encode(after))
         self.index.replace(due_entries(key, before), due_entries(key, after))
+        self._count(waiting_for(before), waiting_for(after))
         self._cache[key] = after
         self._changed.add(key)
         if len(self._cache) > _MAX_CACHED:
             kept = {*list(self._cache)[_MAX_CACHED // 2 :], *self._pinned()}
             self._cache = {k: e for k, e in self._cache.items() if k in kept}
+
+    @property
+    def waiting(self) -> Mapping[str, int]:
+        """How many executions wait, by what for: see `waiting_for`. Kept with the state, so it survives a restart."""
+        raw = self._state.get(b"n")
+        return msgspec.msgpack.decode(raw, type=dict[str, int]) if raw else {}
+
+    def _count(self, before: str | None, after: str | None) -> None:
+        if before == after:
+            return
+        counts = dict(self.waiting)
+        for word, change in ((before, -1), (after, 1)):
+            if word is not None:
+                counts[word] = counts.get(word, 0) + change
+        self._state.put(b"n", msgspec.msgpack.encode(counts))
 
     def last_result(self, key: bytes) -> bytes | None:
         """The ToolResult last emitted, encoded."""
@@ -82,6 +99,16 @@ class ExecutionStore:
         for key in self._changed:
             self._cache.pop(key, None)
         self._changed.clear()
+
+
+def waiting_for(execution: Execution | None) -> str | None:
+    """RETRYING, IN_DOUBT, or the reason of a hold; None for an execution that does not wait."""
+    if execution is None:
+        return None
+    status, park = verdict(execution.execute).status, execution.execute.generation.park
+    if status is Status.HELD:
+        return park.value if park is not None else None
+    return status.value if status in (Status.RETRYING, Status.IN_DOUBT) else None
 
 
 def due_entries(key: bytes, execution: Execution | None) -> frozenset[DueEntry]:

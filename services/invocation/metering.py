@@ -1,8 +1,10 @@
 """What the caller did, as metrics."""
 
+from collections import Counter
 from typing import Protocol
 
 from enact.metrics import CallResult, ClaimResult, Metrics
+from enact.records import ErrorClass, ParkReason, Status
 
 _RESULTS = {
     "applied": CallResult.APPLIED,
@@ -19,8 +21,8 @@ class ClaimMeter(Protocol):
     def claimed(self, result: ClaimResult, unread_s: float) -> None:
         """A claim was read back, lost or given up, `unread_s` after its append."""
 
-    def turned(self, in_flight: int, engagements: int, switches_age_s: float) -> None:
-        """Once a turn: slots taken, switches engaged, seconds since the view was proven fresh."""
+    def turned(self, in_flight: int, engagements: int, switches_age_s: float, waiting: Counter[str]) -> None:
+        """Once a turn: slots taken, switches engaged, seconds since the view was proven fresh, executions that wait by what for."""
 
 
 class InvocationMetrics:
@@ -29,11 +31,17 @@ class InvocationMetrics:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def called(self, connector: str, result: str, seconds: float) -> None:
+    def called(self, connector: str, result: str, seconds: float, error_class: ErrorClass | None = None) -> None:
         """A call ended."""
         if connector in self._metrics.call_s:
             self._metrics.call_s[connector].observe(seconds)
             self._metrics.calls[connector, _RESULTS[result]].inc()
+            if error_class is not None:
+                self._metrics.call_errors[connector, error_class].inc()
+
+    def scheduled(self) -> None:
+        """A further attempt was given a time."""
+        self._metrics.retries.inc()
 
     def claimed(self, result: ClaimResult, unread_s: float) -> None:
         """A claim was read back, lost or given up."""
@@ -41,8 +49,12 @@ class InvocationMetrics:
         if result is ClaimResult.STARTED:
             self._metrics.read_back_s.observe(unread_s)
 
-    def turned(self, in_flight: int, engagements: int, switches_age_s: float) -> None:
+    def turned(self, in_flight: int, engagements: int, switches_age_s: float, waiting: Counter[str]) -> None:
         """Gauges of this turn."""
+        for reason in ParkReason:
+            self._metrics.held[reason].set(waiting[reason.value])
+        self._metrics.retrying.set(waiting[Status.RETRYING.value])
+        self._metrics.in_doubt.set(waiting[Status.IN_DOUBT.value])
         self._metrics.in_flight.set(in_flight)
         self._metrics.switches_engaged.set(engagements)
         self._metrics.switches_age_s.set(switches_age_s)

@@ -4,6 +4,7 @@ Implements `enact.kafka.loop_context.ActiveStage`; every method on the loop's th
 a call start, so nothing can start twice.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
@@ -90,7 +91,10 @@ class Owner:
         """Inputs not to be read now. Wide hysteresis: a pause throws the prefetch away."""
         is_fresh, pending = self._desk.gate.is_fresh, self._partitions.backlog.total()
         self._tell_fresh(is_fresh)
-        self._desk.meter.turned(len(self._desk.window), self._desk.gate.engagements, self._desk.gate.switches_age_s)
+        waiting = Counter[str]()
+        for memory in self._memories.values():
+            waiting.update(memory.store.waiting)
+        self._desk.meter.turned(len(self._desk.window), self._desk.gate.engagements, self._desk.gate.switches_age_s, waiting)
         self._is_full = pending >= (MAX_PENDING if self._is_full else 2 * MAX_PENDING)
         is_all = self._is_stopping or self._is_full or not is_fresh or self._claims.oldest_unread_s > _MAX_UNREAD_S
         for partition, memory in self._memories.items():

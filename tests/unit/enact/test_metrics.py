@@ -1,5 +1,6 @@
 """Metrics have closed labels, base units and a name for Prometheus."""
 
+import inspect
 import re
 from collections.abc import Mapping
 
@@ -10,6 +11,7 @@ from enact.errors import ErrorCode
 from enact.kafka.statistics import StatisticsCollector, consumer_lag
 from enact.metrics import CallResult, ClaimResult, Metrics, Result
 from enact.records.enums import ErrorClass, ParkReason
+from tests.architecture.tree import ROOT
 
 
 def samples(metrics: Metrics) -> Mapping[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -104,3 +106,13 @@ def test_lag_is_summed_over_fetched_partitions_and_unknown_lag_counts_nothing() 
     assert consumer_lag({"topics": {"t": {"partitions": partitions}, "u": {"partitions": {"0": {"consumer_lag": 2}}}}}) == 7
     StatisticsCollector(metrics).collect('{"topics": {"t": {"partitions": {"0": {"consumer_lag": 3, "fetch_state": "active"}}}}}')
     assert value(metrics, "enact_consumer_lag_records") == 3
+
+
+def test_what_is_declared_is_fed_somewhere() -> None:
+    declared = set(re.findall(r"self\.([a-z][a-z_]*)(?:: [^=]+)? = ", inspect.getsource(Metrics))) - {"registry"}
+    code = "\n".join(path.read_text() for root in ("enact", "services") for path in (ROOT / root).rglob("*.py"))
+
+    unfed = {name for name in declared if not re.search(rf"\.{name}(\.(inc|set|observe)\(|\[)", code)}
+
+    assert len(declared) > 20
+    assert unfed == set()

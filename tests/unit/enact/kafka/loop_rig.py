@@ -142,6 +142,10 @@ class Meter:
     def dead_lettered(self, code: ErrorCode) -> None:
         self.letters.append(code)
 
+    def handled(self, seconds: float) -> None: ...
+
+    def waited(self, oldest_age_s: float) -> None: ...
+
     def flushed(self, seconds: float) -> None: ...
 
     def rewound(self) -> None:

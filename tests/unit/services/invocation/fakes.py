@@ -1,12 +1,13 @@
 """The world outside as a test wants it, and ears for what the loop and the caller tell."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from connectors.contract import Call, CallResult, Health, Tool
 from enact.errors import ErrorCode
 from enact.metrics import ClaimResult
+from enact.records import ErrorClass
 from tests.factories import make_ref
 
 APPLIED = CallResult(refs=(make_ref(),), tool_run_ref="run-1", response=b"{}")
@@ -74,17 +75,25 @@ class Meter:
         self.rewinds = 0
         self.claims: list[ClaimResult] = []
         self.gauges: tuple[int, int, float] = (0, 0, 0.0)
+        self.waiting: Counter[str] = Counter()
         self.conditions: dict[str, bool] = {}
         self.results: list[tuple[str, str]] = []
 
     def claimed(self, result: ClaimResult, unread_s: float) -> None:
         self.claims.append(result)
 
-    def turned(self, in_flight: int, engagements: int, switches_age_s: float) -> None:
+    def turned(self, in_flight: int, engagements: int, switches_age_s: float, waiting: Counter[str]) -> None:
         self.gauges = (in_flight, engagements, switches_age_s)
+        self.waiting = waiting
 
-    def called(self, connector: str, result: str, seconds: float) -> None:
+    def called(self, connector: str, result: str, seconds: float, error_class: ErrorClass | None = None) -> None:
         self.results.append((connector, result))
+
+    def scheduled(self) -> None: ...
+
+    def handled(self, seconds: float) -> None: ...
+
+    def waited(self, oldest_age_s: float) -> None: ...
 
     def rewound(self) -> None:
         self.rewinds += 1

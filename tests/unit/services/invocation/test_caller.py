@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from connectors.contract import CallResult
 from enact.errors import AmbiguousError, DeliveryError, PermanentError, RejectedError
 from enact.kafka.transport import OutRecord, TopicPartition
 from enact.metrics import ClaimResult, Metrics
-from enact.records import Effect, ExternalRef, Fact, Step
+from enact.records import Effect, ErrorClass, ExternalRef, Fact, Step
 from services.invocation import caller
 from services.invocation.caller import Caller
 from services.invocation.metering import InvocationMetrics
@@ -129,10 +130,12 @@ def test_calls_of_the_shipped_connectors_are_counted_and_others_are_not() -> Non
     for word in ("applied", "not_applied", "partial", "unknown", "released"):
         meter.called("crm", word, 0.1)
     meter.called("somebody-elses", "applied", 0.1)
+    meter.called("crm", "not_applied", 0.1, ErrorClass.RATE_LIMIT)
 
     text = metrics.exposition().decode()
     assert 'result="applied"' in text
     assert "somebody-elses" not in text
+    assert 'enact_call_errors_total{connector="crm",error_class="RATE_LIMIT",stage="invocation"} 1.0' in text
 
 
 def test_claims_and_the_state_of_a_turn_are_measured() -> None:
@@ -141,12 +144,16 @@ def test_claims_and_the_state_of_a_turn_are_measured() -> None:
 
     meter.claimed(ClaimResult.STARTED, 0.25)
     meter.claimed(ClaimResult.LOST, 9.0)
-    meter.turned(3, 1, 0.5)
+    meter.turned(3, 1, 0.5, Counter(SWITCH=2, IN_DOUBT=1))
+    meter.scheduled()
 
     lines = metrics.exposition().decode().splitlines()
     assert [line.rsplit(" ", 1)[1] for line in lines if line.startswith("enact_read_back_seconds_sum")] == ["0.25"]
     assert [line.rsplit(" ", 1)[1] for line in lines if line.startswith("enact_in_flight{")] == ["3.0"]
     assert [line.rsplit(" ", 1)[1] for line in lines if line.startswith("enact_switches_age_seconds{")] == ["0.5"]
+    assert [line.rsplit(" ", 1)[1] for line in lines if line.startswith('enact_held{reason="SWITCH"')] == ["2.0"]
+    assert [line.rsplit(" ", 1)[1] for line in lines if line.startswith("enact_in_doubt{")] == ["1.0"]
+    assert [line.rsplit(" ", 1)[1] for line in lines if line.startswith("enact_retries_total{")] == ["1.0"]
 
 
 async def test_an_internal_object_is_written_when_the_broker_says_so(world: World) -> None:

@@ -1,5 +1,6 @@
 """Switches, freshness, deadlines and the second look at what was approved: what is asked before a claim and again before the first byte."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -80,6 +81,19 @@ def test_a_switch_engaged_before_the_last_look_refuses_the_call(world: World) ->
     world.switch(RELEASED)
     world.settle()
     assert world.statuses()[-1] == "SUCCEEDED"
+
+
+def test_what_waits_is_counted_by_what_it_waits_for(world: World) -> None:
+    world.switch(ENGAGED)
+    world.publish(world.call("int-1"), world.call("int-2"))
+    world.turn(3)
+
+    assert world.process.meter.waiting == {"SWITCH": 2}
+
+    world.switch(RELEASED)
+    world.settle()
+
+    assert +world.process.meter.waiting == Counter()
 
 
 @pytest.mark.parametrize("scope", ["global", "tenant:acme", "action_type:CREATE_CRM_TASK", "connector:crm"])
