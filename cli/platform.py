@@ -64,7 +64,7 @@ class Platform:
 
     @property
     def api_url(self) -> str:
-        """Where the status API answers."""
+        """Where the status API answers; nobody does without `has_api`."""
         return f"http://{LOOPBACK}:{self.api_port}"
 
     @property
@@ -203,7 +203,8 @@ class Platform:
         )
 
     def _specs(self) -> tuple[ProcessSpec, ...]:
-        self.api_port = self._port(self.settings.api.port, what="the api", setting="ENACT_API__PORT")
+        if self.options.has_api:
+            self.api_port = self._port(self.settings.api.port, what="the api", setting="ENACT_API__PORT")
         environ = {
             "ENACT_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "ENACT_DATA_DIR": str(self.data_dir),
@@ -217,7 +218,7 @@ class Platform:
             environ["ENACT_CREDENTIALS_DIR"] = str(self.credentials_dir)
         environ |= self.options.environ
         specs += stage_specs(
-            self.options.stages,
+            self.options.started_stages,
             environ=environ,
             instances=self.options.instances,
             with_free_ports=self.options.has_free_ports or not self.options.health_port,
@@ -254,7 +255,7 @@ class Platform:
             pid=os.getpid(),
             started=started_mark(os.getpid()),
             bootstrap_servers=self.bootstrap_servers,
-            api_url=self.api_url,
+            api_url=self.api_url if self.options.has_api else None,
             sandbox_url=self.sandbox_url,
             topic_prefix=self.settings.topic_prefix,
             partitions=self.options.partitions,

@@ -21,6 +21,7 @@ class PlatformOptions:
     """
 
     has_sandbox: bool = False
+    has_api: bool = True
     has_free_ports: bool = False
     sandbox_port: int = SANDBOX_PORT
     health_port: int = FIRST_HEALTH_PORT
@@ -30,3 +31,8 @@ class PlatformOptions:
     stages: tuple[str, ...] = RUNNING_STAGES
     tenants: tuple[str, ...] = SANDBOX_TENANTS
     environ: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def started_stages(self) -> tuple[str, ...]:
+        """`stages`, without the api where none is wanted."""
+        return tuple(stage for stage in self.stages if self.has_api or stage != "api")

@@ -23,6 +23,9 @@ EXIT_INTERRUPTED = 130
 def up(
     *,
     sandbox: Annotated[bool, typer.Option("--sandbox", help="With a CRM to practise on, and three tenants that may use it.")] = False,
+    api: Annotated[
+        bool, typer.Option("--api/--no-api", help="Without the api nothing answers status, timeline and list; all the rest works.")
+    ] = True,
     instances: Annotated[
         list[str] | None, typer.Option(metavar="STAGE=N", help="More than one process of a stage; may be repeated.", show_default=False)
     ] = None,
@@ -42,6 +45,7 @@ def up(
     """
     options = PlatformOptions(
         has_sandbox=sandbox,
+        has_api=api,
         has_free_ports=free_ports,
         sandbox_port=sandbox_port,
         health_port=health_port,
@@ -79,7 +83,7 @@ def _run(screen: Console, options: PlatformOptions) -> None:
     from cli.platform import Platform, platform_settings
 
     settings = platform_settings()
-    count = sum(options.instances.get(stage, 1) for stage in options.stages) + options.has_sandbox
+    count = sum(options.instances.get(stage, 1) for stage in options.started_stages) + options.has_sandbox
     progress = Progress(screen, process_count=count)
     platform = Platform(settings, options, tell=progress.step, on_change=progress.change)
     with platform.signals():
@@ -105,6 +109,8 @@ def _show(screen: Console, platform: "Platform") -> None:
     }
     if platform.sandbox_url is None:
         del facts["sandbox"]
+    if not platform.options.has_api:
+        del facts["api"]
     headline(screen, "enact is running", style="bold green")
     for name, text in facts.items():
         screen.print(Text.assemble((f"{name:<9}", "bold"), text), soft_wrap=True)
@@ -125,7 +131,7 @@ def _suggestions(platform: "Platform") -> list[str]:
     who = "--tenant acme --account account-1"
     return [
         f"{enact} submit {example if example.is_file() else 'FILE'} --new",
-        f"{enact} list {who}",
+        *([f"{enact} list {who}"] if platform.options.has_api else []),
         f"{enact} switch engage global --reason 'trying it out'",
         f"{enact} switch release global --reason 'tried it'",
     ]

@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 from cli.child import Change, ChildState
 from cli.main import app
 from cli.output import Exit, as_typed
+from cli.platform import Platform
+from cli.platform_options import RUNNING_STAGES, PlatformOptions
 from cli.progress import Progress
-from cli.up import parsed_instances
+from cli.up import _show, parsed_instances
 from cli.up_file import Running, forget_running, running, write_running
 from enact.broker.pid_file import started_mark
 from enact.settings import KernelSettings, forget_environment, load
@@ -99,6 +101,24 @@ def test_wrong_settings_end_up_with_the_variable_and_without_a_trace(monkeypatch
 
     assert result.exit_code == Exit.CONFIGURATION
     assert "ENACT_API__PORT" in result.stderr
+
+
+# without the api
+
+
+def test_without_the_api_every_other_stage_is_started_and_nobody_is_told_of_it(tmp_path: Path) -> None:
+    settings = load(KernelSettings, {"ENACT_DATA_DIR": str(tmp_path)})
+    platform = Platform(settings, PlatformOptions(has_api=False, has_free_ports=True))
+
+    started = [spec.stage for spec in platform._specs()]
+    platform._tell_others()
+    screen = StringIO()
+    _show(Console(file=screen, width=200, highlight=False), platform)
+
+    assert started == [stage for stage in RUNNING_STAGES if stage != "api"]
+    assert running(tmp_path).api_url is None
+    assert "api " not in screen.getvalue()
+    assert "enact list" not in screen.getvalue()
 
 
 # what others are told
