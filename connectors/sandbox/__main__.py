@@ -10,7 +10,7 @@ from typing import Final
 
 import uvloop
 
-from connectors.sandbox.server import SandboxServer
+from connectors.sandbox.server import HOST, SandboxServer
 from enact.errors import ConfigurationError
 from enact.settings import KernelSettings, load
 
@@ -20,7 +20,8 @@ EXIT_CONFIGURATION: Final = 64
 def main() -> int:
     """Serve until SIGTERM, SIGINT, or until the supervisor is gone (its pipe, ENACT_SUPERVISOR_FD, closes)."""
     parser = argparse.ArgumentParser(prog="python -m connectors.sandbox", description=__doc__)
-    parser.add_argument("--port", type=int, default=8090, help="port of plain HTTP on 127.0.0.1; 0 = any free one")
+    parser.add_argument("--port", type=int, default=8090, help="port of plain HTTP; 0 = any free one")
+    parser.add_argument("--host", default=HOST, help="address to listen on; another one than loopback only inside a network of containers")
     parser.add_argument("--data-dir", type=Path, default=Path(".enact/sandbox"), help="where it remembers")
     parser.add_argument("--tls-port", type=int, default=0, help="port of HTTPS; 0 = any free one")
     parser.add_argument("--tls-cert", type=Path, help="certificate file; switches HTTPS on")
@@ -29,15 +30,15 @@ def main() -> int:
     if (options.tls_cert is None) != (options.tls_key is None):
         parser.error("--tls-cert and --tls-key belong together")
     tls = (options.tls_cert, options.tls_key) if options.tls_cert is not None else None
-    server = SandboxServer(options.data_dir, port=options.port, tls_port=options.tls_port, tls=tls)
+    server = SandboxServer(options.data_dir, host=options.host, port=options.port, tls_port=options.tls_port, tls=tls)
     try:
         uvloop.run(_serve(server, load(KernelSettings).supervisor_fd))
     except ConfigurationError as error:
         sys.stderr.write(f"{error.message}\n")
         return EXIT_CONFIGURATION
     except OSError as error:
-        problem = f"The sandbox cannot listen on 127.0.0.1:{options.port} ({error.strerror})"
-        sys.stderr.write(f"{problem}: free the port or choose another with --port.\n")
+        problem = f"The sandbox cannot listen on {options.host}:{options.port} ({error.strerror})"
+        sys.stderr.write(f"{problem}: free the port or choose another with --port, or name an address of this machine with --host.\n")
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""The sandbox as a server on loopback: in this event loop, in a thread of its own, or as a process."""
+"""The sandbox as a server: in this event loop, in a thread of its own, or as a process. On loopback unless told otherwise."""
 
 import asyncio
 import contextlib
@@ -24,10 +24,14 @@ DATABASE: Final = "sandbox.sqlite3"
 
 
 class SandboxServer:
-    """The whole practice world. `port` 0 = any free one; `tls` = (certificate file, key file) adds a second listener."""
+    """The whole practice world. `port` 0 = any free one; `tls` = (certificate file, key file) adds a second listener.
 
-    def __init__(self, data_dir: Path, *, port: int = 0, tls_port: int = 0, tls: tuple[Path, Path] | None = None) -> None:
+    Anybody who reaches `host` may do anything here: another one than loopback is for a network of containers alone.
+    """
+
+    def __init__(self, data_dir: Path, *, host: str = HOST, port: int = 0, tls_port: int = 0, tls: tuple[Path, Path] | None = None) -> None:
         self._data_dir = data_dir
+        self._host = host
         self._port = port
         self._tls_port = tls_port
         self._tls = tls
@@ -48,11 +52,11 @@ class SandboxServer:
         self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         try:
-            self.url = f"http://{HOST}:{await self._listen(self._port, None)}"
+            self.url = f"http://{_in_url(self._host)}:{await self._listen(self._port, None)}"
             if self._tls is not None:
                 context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
                 context.load_cert_chain(*self._tls)
-                self.tls_url = f"https://{HOST}:{await self._listen(self._tls_port, context)}"
+                self.tls_url = f"https://{_in_url(self._host)}:{await self._listen(self._tls_port, context)}"
         except BaseException:
             await self.stop()
             raise
@@ -74,8 +78,15 @@ class SandboxServer:
         if self._runner is None:
             raise RuntimeError("The server was not started.")
         known = set(self._runner.addresses)
-        await web.TCPSite(self._runner, HOST, port, ssl_context=context).start()
+        await web.TCPSite(self._runner, self._host, port, ssl_context=context).start()
         return int(next(address for address in self._runner.addresses if address not in known)[1])
+
+
+def _in_url(host: str) -> str:
+    """How an address stands in a URL; every address of this machine is reached by loopback."""
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - read, not listened on
+        return HOST
+    return f"[{host}]" if ":" in host else host
 
 
 @contextlib.contextmanager

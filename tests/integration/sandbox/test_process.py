@@ -112,6 +112,24 @@ def test_a_taken_port_is_explained(tmp_path: Path) -> None:
     assert "--port" in second.stderr
 
 
+def test_it_listens_where_it_is_told_and_on_loopback_if_it_is_told_nothing(tmp_path: Path) -> None:
+    with process(tmp_path / "one") as (_, usual), process(tmp_path / "two", "--host", "127.0.0.2") as (_, told):
+        assert usual.url.startswith("http://127.0.0.1:")
+        assert told.url.startswith("http://127.0.0.2:")
+        assert told.is_ready()
+        assert not SandboxAdmin(told.url.replace("127.0.0.2", "127.0.0.1")).is_ready()
+
+
+def test_an_address_that_is_not_this_machine_s_is_explained(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "connectors.sandbox", "--host", "192.0.2.1", "--port", "0", "--data-dir", str(tmp_path)]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    assert ended.returncode == 1
+    assert "192.0.2.1" in ended.stderr
+    assert "--host" in ended.stderr
+
+
 def test_it_carries_the_load_of_the_chain(tmp_path: Path) -> None:
     with process(tmp_path) as (_, admin):
         started = time.monotonic()
