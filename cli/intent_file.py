@@ -3,8 +3,10 @@
 import json
 import secrets
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import fields
 
 from enact.canonical import canonical_json, parse_json
 from enact.errors import EnactError, ErrorCode
@@ -92,7 +94,7 @@ def _missing(given: dict[str, Any], cls: type[Any], path: str) -> Iterator[str]:
     for field in fields(cls):
         name = f"{path}{field.name}"
         if field.name not in given:
-            if field.default is MISSING:
+            if field.required:
                 yield name
         elif field.name in _PARTS and isinstance(given[field.name], dict):
             yield from _missing(given[field.name], _PARTS[field.name], f"{name}.")

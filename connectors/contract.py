@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from enact.records import EffectClass, ExternalRef, Step
 
 
@@ -25,8 +27,7 @@ class Tool:
     step: Step = Step.EXECUTE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """One permitted attempt. `idempotency_key` is the same for every attempt of a step, `nonce` is the claim's own.
 
     `last_look` is called synchronously with the connection in hand, exactly once, before the first byte; it raises
@@ -52,8 +53,7 @@ class Call:
         return f"{self.attempt}.{self.nonce}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallResult:
+class CallResult(Struct, frozen=True, kw_only=True):
     """The world says it did it. `response` is the answer's bytes as received; `is_partial` = begun, not finished."""
 
     refs: tuple[ExternalRef, ...]

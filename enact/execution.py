@@ -14,8 +14,10 @@ request that the fold may refuse. `tests/unit/enact/test_execution_model.py` wal
 the interleavings of two owners; every rule here prevents a failure that it can show.
 """
 
-from dataclasses import dataclass, replace
 from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from enact.errors import ErrorCode
 from enact.execution_state import RANK, Attempt, AttemptState, Ending, Evidence, Execution, Generation, StepState
@@ -299,8 +301,7 @@ def redrive_refusal(step: StepState, generation: int, *, log_ms: int) -> str | N
 # 3. What people see
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The join over all attempts of a step; `status` None = never begun."""
 
     status: Status | None
@@ -354,7 +355,7 @@ def is_automatic_step_left(step: StepState) -> bool:
 
 
 def _in_generation(step: StepState, **changes: object) -> StepState:
-    return replace(step, generation=replace(step.generation, **changes))  # type: ignore[arg-type]
+    return replace(step, generation=replace(step.generation, **changes))
 
 
 def _with_attempt(step: StepState, attempt: Attempt) -> StepState:

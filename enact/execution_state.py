@@ -1,7 +1,8 @@
 """What the fold keeps of one execution. Values only; the rules that make them are in `enact.execution`."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from enact.records import EffectClass, EffectKind, ErrorInfo, ExternalRef, Owner, ParkReason, Status, Step, ToolCall
 
@@ -29,8 +30,7 @@ _UNSETTLED = (AttemptState.OPEN, AttemptState.UNKNOWN)
 _REPEATABLE = (EffectKind.IDEMPOTENT, EffectKind.UPSERT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(Struct, frozen=True, kw_only=True):
     """One valid claim and the best that is known of its call. `claimed_ms` is log time at the claim."""
 
     number: int
@@ -65,8 +65,7 @@ class Attempt:
         return self.effect_class.kind in _REPEATABLE and not self.is_given_up
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Struct, frozen=True, kw_only=True):
     """APPLIED or PARTIAL from somebody whose nonce is not a valid claim's: it counts all the same."""
 
     state: AttemptState
@@ -74,8 +73,7 @@ class Evidence:
     error: ErrorInfo | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(Struct, frozen=True, kw_only=True):
     """How a generation ended, or how it will end once barred: the status and the public code."""
 
     status: Status
@@ -84,8 +82,7 @@ class Ending:
     error: ErrorInfo | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Generation:
+class Generation(Struct, frozen=True, kw_only=True):
     """The current generation of a step. `due_ms` is when its next action may happen, 0 = now."""
 
     number: int = 1
@@ -98,8 +95,7 @@ class Generation:
     releases: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepState:
+class StepState(Struct, frozen=True, kw_only=True):
     """One step: its current generation, and attempts, nonces and evidence over all generations."""
 
     generation: Generation = Generation()
@@ -154,8 +150,7 @@ class StepState:
         return next((a for a in self.attempts if a.nonce == nonce), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
+class Execution(Struct, frozen=True, kw_only=True):
     """The fold of all events of one (tenant, id) so far."""
 
     tenant_id: str

@@ -4,8 +4,9 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, NewType, Protocol
+
+from msgspec import Struct
 
 from enact.errors import EnactError
 
@@ -21,8 +22,7 @@ class TopicPartition(NamedTuple):
     partition: int
 
 
-@dataclass(frozen=True, slots=True)
-class InRecord:
+class InRecord(Struct, frozen=True):
     """A record as it was read. `timestamp_ms` is the broker's LogAppendTime."""
 
     topic: str
@@ -34,8 +34,7 @@ class InRecord:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class OutRecord:
+class OutRecord(Struct, frozen=True):
     """A record to append. The partition is always explicit: `partition_of` in `enact.kafka.partitioner`."""
 
     topic: str
@@ -45,8 +44,7 @@ class OutRecord:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """What one `take` brought: records in offset order per partition, and partitions whose end was met.
 
     `ends` maps a partition to the high watermark at which the end was met (no record at or beyond it yet).

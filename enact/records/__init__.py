@@ -1,4 +1,4 @@
-"""Frozen dataclasses, one for each Avro record in `schemas/avro`, and nothing else: no I/O, no clocks."""
+"""Frozen structs, one for each Avro record in `schemas/avro`, and nothing else: no I/O, no clocks."""
 
 from enact.records.action_type import ActionType, Compensation, MappingRule
 from enact.records.control import CompensationRequest, InternalObject, Probe, Switch

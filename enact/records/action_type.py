@@ -1,13 +1,12 @@
 """Registry entries: how an action type becomes a tool call."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from enact.records.enums import CompensationStrategy, RiskClass
 from enact.records.tool_call import Backoff, EffectClass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MappingRule:
+class MappingRule(Struct, frozen=True, kw_only=True):
     """One tool argument. `source` is a dotted path into {parameters, target, intent}; `template` uses {path} marks.
 
     `transform` is PASSTHROUGH, UPPERCASE, LOWERCASE, CONSTANT (uses `value`, JSON text) or TEMPLATE.
@@ -23,8 +22,7 @@ class MappingRule:
     default: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compensation:
+class Compensation(Struct, frozen=True, kw_only=True):
     """How the action is undone, if it can be."""
 
     strategy: CompensationStrategy
@@ -32,8 +30,7 @@ class Compensation:
     mapping: tuple[MappingRule, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionType:
+class ActionType(Struct, frozen=True, kw_only=True):
     """One version of an action type; immutable once applied. Schemas are canonical JSON text."""
 
     action_type: str

@@ -1,13 +1,12 @@
 """Control records: switches and probes, compensation requests, internal objects."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from enact.records.enums import SwitchMode, SwitchState
 from enact.records.execution_event import ExternalRef
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Switch:
+class Switch(Struct, frozen=True, kw_only=True):
     """One engagement of a kill switch. `scope` is `global`, `tenant:…`, `action_type:…` or `connector:…`."""
 
     scope: str
@@ -19,8 +18,7 @@ class Switch:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
+class Probe(Struct, frozen=True, kw_only=True):
     """A ping through the switches topic: reading it back proves that every earlier switch was read."""
 
     slot: str
@@ -29,8 +27,7 @@ class Probe:
     sent_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompensationRequest:
+class CompensationRequest(Struct, frozen=True, kw_only=True):
     """Asks for the undoing of what is on record."""
 
     tenant_id: str
@@ -43,8 +40,7 @@ class CompensationRequest:
     registry_version: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InternalObject:
+class InternalObject(Struct, frozen=True, kw_only=True):
     """A task or note kept by enact itself on a compacted topic. `fields` is canonical JSON text."""
 
     object_id: str

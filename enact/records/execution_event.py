@@ -1,13 +1,12 @@
 """Events of the execution log: everything that is true about an execution is the fold of these."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from enact.records.enums import Effect, ErrorCategory, ErrorClass, EventType, FactSource, ParkReason, Step
 from enact.records.tool_call import EffectClass, ToolCall
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
+class Owner(Struct, frozen=True, kw_only=True):
     """Which process claimed: this boot of the machine, this instance directory, this life of the process."""
 
     boot_id: str
@@ -15,8 +14,7 @@ class Owner:
     incarnation_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExternalRef:
+class ExternalRef(Struct, frozen=True, kw_only=True):
     """An object in the outside world that a call made or changed."""
 
     system: str
@@ -25,8 +23,7 @@ class ExternalRef:
     object_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorInfo:
+class ErrorInfo(Struct, frozen=True, kw_only=True):
     """A failure in public words. `is_permanent` = the same call can never pass (or, on an UNKNOWN, no step is left)."""
 
     category: ErrorCategory
@@ -36,8 +33,7 @@ class ErrorInfo:
     is_permanent: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parked:
+class Parked(Struct, frozen=True, kw_only=True):
     """The step waits until `not_before_ms` (wall clock) for `reason`."""
 
     reason: ParkReason
@@ -45,8 +41,7 @@ class Parked:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class Claimed(Struct, frozen=True, kw_only=True):
     """Asks for permission to make one attempt; valid if the fold before its offset permits it."""
 
     attempt: int
@@ -59,8 +54,7 @@ class Claimed:
     fold_version: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Released:
+class Released(Struct, frozen=True, kw_only=True):
     """The claimant's word that this claim was never sent; burns the nonce also before its claim."""
 
     attempt: int
@@ -68,8 +62,7 @@ class Released:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class Fact(Struct, frozen=True, kw_only=True):
     """What the world did, as far as somebody learned. Matched to its claim by nonce."""
 
     attempt: int
@@ -87,39 +80,34 @@ class Fact:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(Struct, frozen=True, kw_only=True):
     """Bars the generation it names, if current."""
 
     code: str
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelRequested:
+class CancelRequested(Struct, frozen=True, kw_only=True):
     """Bars the generation current at its own offset, whatever it names."""
 
     command_id: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expired:
+class Expired(Struct, frozen=True, kw_only=True):
     """Bars if log time has reached the deadline; without effect it may be appended again later."""
 
     expires_at_epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedriveRequested:
+class RedriveRequested(Struct, frozen=True, kw_only=True):
     """Opens the next generation of the step if the named one ended without effect."""
 
     command_id: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoldVersionSet:
+class FoldVersionSet(Struct, frozen=True, kw_only=True):
     """From its offset on this fold version is in force in its partition."""
 
     version: int
@@ -140,8 +128,7 @@ EVENT_TYPES: dict[type[EventData], EventType] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutionEvent:
+class ExecutionEvent(Struct, frozen=True, kw_only=True):
     """One record of the execution log.
 
     `event_id` is fresh for each append; the fold drops repeats. `first_ms` is the LogAppendTime of the

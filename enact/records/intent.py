@@ -1,20 +1,18 @@
 """What upstream approved, and what validation made of it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from enact.records.enums import ApprovalSource, Decision
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """The business entity an action is about."""
 
     entity_type: str
     entity_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
+class Approval(Struct, frozen=True, kw_only=True):
     """The evidence that somebody allowed this action. `approved_at` is in epoch seconds."""
 
     source: ApprovalSource
@@ -25,16 +23,14 @@ class Approval:
     jws: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutionPolicy:
+class ExecutionPolicy(Struct, frozen=True, kw_only=True):
     """Upper limits set by the approver; the registry's own limits still hold."""
 
     max_attempts: int | None = None
     timeout_seconds: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovedIntent:
+class ApprovedIntent(Struct, frozen=True, kw_only=True):
     """Who may do what, where, until when, approved by whom. `parameters` is JSON text."""
 
     action_intent_id: str
@@ -53,8 +49,7 @@ class ApprovedIntent:
     supersedes_action_intent_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValidatedIntent:
+class ValidatedIntent(Struct, frozen=True, kw_only=True):
     """An admitted intent with its pinned registry version."""
 
     intent: ApprovedIntent
@@ -67,8 +62,7 @@ class ValidatedIntent:
     intent_sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourcePosition:
+class SourcePosition(Struct, frozen=True, kw_only=True):
     """Where a record was read. For people and dead letters; never part of an identity."""
 
     topic: str
@@ -76,16 +70,14 @@ class SourcePosition:
     offset: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(Struct, frozen=True, kw_only=True):
     """One Kafka header of an original record."""
 
     name: str
     value: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Original:
+class Original(Struct, frozen=True, kw_only=True):
     """The bytes of a record as they were read, so that a dead letter or a redrive loses nothing."""
 
     key: bytes | None
@@ -93,8 +85,7 @@ class Original:
     headers: tuple[Header, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admission:
+class Admission(Struct, frozen=True, kw_only=True):
     """Validation's decision on one (tenant, id, generation); the first of a key in log order wins."""
 
     tenant_id: str
@@ -113,8 +104,7 @@ class Admission:
     expires_at_epoch: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReturnedIntent:
+class ReturnedIntent(Struct, frozen=True, kw_only=True):
     """An intent that comes back to validation: wrong partition, redrive or repair.
 
     Without `original` the stored Admission's intent is meant.

@@ -1,14 +1,13 @@
 """The ledger: one entry for every transition, with everything the API shows."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from enact.records.enums import LedgerType, NotificationKind, Status, Step
 from enact.records.execution_event import ErrorInfo, ExternalRef
 from enact.records.intent import SourcePosition
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerEntry:
+class LedgerEntry(Struct, frozen=True, kw_only=True):
     """One past fact. `entry_id` is a hash of what it is about and of its cause, never of an offset.
 
     `status` is the execution's public status after this entry (None = unchanged). `details` holds names,
@@ -35,8 +34,7 @@ class LedgerEntry:
     source: SourcePosition
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerCheckpoint:
+class LedgerCheckpoint(Struct, frozen=True, kw_only=True):
     """Chained, signed hash over a range of one ledger partition in log order."""
 
     partition: int
@@ -48,8 +46,7 @@ class LedgerCheckpoint:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notification:
+class Notification(Struct, frozen=True, kw_only=True):
     """One sentence for a person. Repeats carry the same `notification_id`."""
 
     notification_id: str

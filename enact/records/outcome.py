@@ -1,13 +1,12 @@
 """The recorded result of an execution, and the signal that follows from it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from enact.records.enums import CompensationStatus, ErrorCategory, ErrorClass, SignalType, Status
 from enact.records.execution_event import ErrorInfo, ExternalRef
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionOutcome:
+class ActionOutcome(Struct, frozen=True, kw_only=True):
     """One per execution; the highest `version` (offset in the execution log) counts. Times in epoch ms."""
 
     tenant_id: str
@@ -36,8 +35,7 @@ class ActionOutcome:
     decision_trace_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignalData:
+class SignalData(Struct, frozen=True, kw_only=True):
     """What the perception layer learns of an execution."""
 
     action_intent_id: str
@@ -47,8 +45,7 @@ class SignalData:
     error_class: ErrorClass | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signal:
+class Signal(Struct, frozen=True, kw_only=True):
     """`ACTION_EXECUTED` or `ACTION_FAILED`; of two with one `window_key` the higher `version` counts."""
 
     signal_id: str

@@ -1,11 +1,14 @@
-"""What a record class is made of, read from its dataclass once: the plan that every wire form is compiled from."""
+"""What a record class is made of, read from it once: the plan that every wire form is compiled from."""
 
 import types
 import typing
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any, Final
+
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import fields
 
 from enact.records.execution_event import EVENT_TYPES
 from enact.records.intent import ApprovedIntent
@@ -29,7 +32,7 @@ class Enumeration:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """A tuple in the dataclass, an array on the wire."""
+    """A tuple in the record, an array on the wire."""
 
     item: "Shape"
 
@@ -70,7 +73,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class RecordOf:
-    """A dataclass and its fields in order."""
+    """A record class and its fields in order."""
 
     cls: type
     fields: tuple[Field, ...]
@@ -93,9 +96,9 @@ def shape_of(cls: type) -> RecordOf:
 
 def _field(cls: type, name: str, hint: Any, default: Any) -> Field:
     shape = ParametersText() if (cls, name) == (ApprovedIntent, "parameters") else _shape(hint)
-    if default is MISSING and isinstance(shape, Nullable | ListOf):
+    if default is NODEFAULT and isinstance(shape, Nullable | ListOf):
         default = None if isinstance(shape, Nullable) else ()
-    return Field(name, shape, default is not MISSING, None if default is MISSING else default)
+    return Field(name, shape, default is not NODEFAULT, None if default is NODEFAULT else default)
 
 
 def _shape(hint: Any) -> Shape:
@@ -113,6 +116,6 @@ def _shape(hint: Any) -> Shape:
         return EventUnion(tuple(shape_of(branch) for branch in arguments))
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return Enumeration(hint)
-    if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
+    if isinstance(hint, type) and issubclass(hint, Struct):
         return shape_of(hint)
     raise TypeError(f"no wire form knows the field type {hint!r}")

@@ -1,12 +1,11 @@
 """The one external call that follows from an approved intent, or the refusal that takes its place."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from enact.records.enums import EffectKind, Step
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EffectClass:
+class EffectClass(Struct, frozen=True, kw_only=True):
     """What the tool promises about a second call. `key_ttl_s` counts from the first claim, broker time."""
 
     kind: EffectKind
@@ -15,8 +14,7 @@ class EffectClass:
     settle_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
+class Backoff(Struct, frozen=True, kw_only=True):
     """Exponential backoff with full jitter: delay is uniform in [0, min(max_ms, initial_ms * factor^(n-1))]."""
 
     initial_ms: int = 1_000
@@ -24,16 +22,14 @@ class Backoff:
     max_ms: int = 60_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """Why there is no call: one of the codes of the error catalogue and a sentence without values."""
 
     code: str
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
+class ToolCall(Struct, frozen=True, kw_only=True):
     """The subject of an execution's step. With a `refusal` the call fields are empty.
 
     `arguments` is canonical JSON text; `intent` is the canonical JSON of the ApprovedIntent with its

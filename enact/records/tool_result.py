@@ -1,13 +1,12 @@
 """What invocation tells recording: the whole join of both steps at one offset of the execution log."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from enact.records.enums import Effect, Status, Step
 from enact.records.execution_event import ErrorInfo, ExternalRef
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepVerdict:
+class StepVerdict(Struct, frozen=True, kw_only=True):
     """The join over all attempts of one step. `status` None = the step was never begun."""
 
     status: Status | None = None
@@ -19,8 +18,7 @@ class StepVerdict:
     is_contradicted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolResult:
+class ToolResult(Struct, frozen=True, kw_only=True):
     """One change of an execution's public state; `version` is its offset in the execution log."""
 
     tenant_id: str

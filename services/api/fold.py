@@ -8,7 +8,7 @@ a move counts as legal if the table of `enact.lifecycle` leads there, not only i
 from dataclasses import dataclass
 from functools import cache
 
-import orjson
+import msgspec
 
 from enact.lifecycle import TERMINAL, is_legal_move
 from enact.records import CompensationStatus, ExternalRef, LedgerEntry, LedgerType, Status, Step
@@ -167,7 +167,7 @@ def is_reachable(current: Status, following: Status, *, is_next_generation: bool
 
 
 def _refs_json(refs: tuple[ExternalRef, ...]) -> str:
-    return orjson.dumps(refs).decode()
+    return msgspec.json.encode(refs).decode()
 
 
 def _number(text: str | None) -> int | None:

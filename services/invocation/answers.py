@@ -1,7 +1,9 @@
 """What an answer means: errors and results of a call, by type, become facts."""
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from connectors.contract import CallResult
 from enact.error_catalogue import error_info

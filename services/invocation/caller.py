@@ -7,10 +7,11 @@ it. A fact whose append is not acknowledged is appended again with the same even
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import uvloop
+from msgspec.structs import replace
 
 from connectors.contract import Call, CallResult, Connector
 from enact.canonical import parse_json

@@ -5,7 +5,9 @@ It is the only way to the wire. A check answers None (nothing against it) or wha
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from enact.clock import Clock
 from enact.errors import ErrorCode

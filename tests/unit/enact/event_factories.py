@@ -1,7 +1,9 @@
 """Makes events of the execution log for tests: everything has a default, tests name only what they are about."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
+
+from msgspec.structs import replace
 
 from enact.execution import FOLD_VERSION, HORIZON_MS, apply, claim_refusal, verdict
 from enact.execution_state import Attempt, AttemptState, Execution, StepState
@@ -64,12 +66,12 @@ def a_tool_call(step: Step = Step.EXECUTE, generation: int = 1, **changes: objec
         max_attempts=3,
         expires_at_epoch=EXPIRES_S,
     )
-    return replace(call, **changes)  # type: ignore[arg-type]
+    return replace(call, **changes)
 
 
 def a_bare_subject(**changes: object) -> ToolCall:
     """What a command or reconciliation knows: ids and the deadline."""
-    return replace(a_tool_call(tool_name="", connector="", arguments="", request_digest=""), **changes)  # type: ignore[arg-type]
+    return replace(a_tool_call(tool_name="", connector="", arguments="", request_digest=""), **changes)
 
 
 def a_refused_call() -> ToolCall:

@@ -1,8 +1,9 @@
 """A cluster in memory with an execution on record, and an owner that answers commands the way invocation does."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from enact.clock import ManualClock
 from enact.commands import Commands, CommandTopics

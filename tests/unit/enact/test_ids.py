@@ -1,12 +1,12 @@
 """Ids and digests are functions of what they stand for, and of nothing else."""
 
 import hashlib
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from enact import ids
 from enact.canonical import canonical_json

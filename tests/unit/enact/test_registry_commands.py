@@ -1,8 +1,7 @@
 """Applying registry entries: once, never twice, never changed."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from enact.commands import CommandRefusedError
 from enact.kafka.partitioner import partition_of

@@ -1,7 +1,6 @@
 """The contract in `schemas/avro`: documented, the same as the dataclasses, compatible with what was published."""
 
 import copy
-import dataclasses
 import json
 from collections.abc import Iterator
 from importlib.resources import files
@@ -10,6 +9,8 @@ from typing import Any
 import pytest
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
 from avro.schema import parse
+from msgspec import Struct
+from msgspec.structs import fields
 
 from enact.records.avro_form import AVRO_NAMES
 from enact.records.schema import SCHEMA_NAMES, schemas_of
@@ -164,8 +165,8 @@ def described_field(field: Any, seen: dict[str, bool]) -> dict[str, Any]:
 
 
 def default_of(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {field.name: default_of(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Struct):
+        return {field.name: default_of(getattr(value, field.name)) for field in fields(value)}
     return list(value) if isinstance(value, tuple) else value
 
 

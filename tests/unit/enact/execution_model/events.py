@@ -121,10 +121,9 @@ def _interned(event_id: str, generation: int, first_ms: int | None, data: EventD
     )
 
 
-class ModelEvent(ExecutionEvent):
+class ModelEvent(ExecutionEvent, frozen=True, kw_only=True, eq=False):
     """An event that is interned: compared and hashed by identity, which is what makes the search fast."""
 
-    __slots__ = ()
     __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> bool:

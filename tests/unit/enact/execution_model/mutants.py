@@ -1,9 +1,10 @@
 """Bugs to plant: each is a tempting reading of one sentence, and what it breaks is named."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
+from msgspec.structs import replace
 
 from enact import execution, next_action
 from enact.execution_state import RANK, Attempt, AttemptState, Execution, StepState

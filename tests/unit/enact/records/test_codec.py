@@ -2,11 +2,12 @@
 
 import base64
 import json
-from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from enact.errors import ErrorCode, ValidationError
 from enact.records import (
@@ -37,7 +38,7 @@ CLASSES: list[type] = list(SCHEMA_NAMES)
 
 def types_of(value: Any) -> Any:
     """Equality does not tell an enum member from its text; this does."""
-    if is_dataclass(value):
+    if isinstance(value, Struct):
         return type(value), [types_of(getattr(value, field.name)) for field in fields(value)]
     if isinstance(value, tuple):
         return [types_of(item) for item in value]

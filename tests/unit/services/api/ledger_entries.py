@@ -1,7 +1,8 @@
 """Ledger entries as the stages write them, made short for tests."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from enact.ids import entry_id
 from enact.records import ErrorCategory, ErrorClass, ErrorInfo, ExternalRef, LedgerEntry, LedgerType, SourcePosition, Status, Step

@@ -1,11 +1,11 @@
 """The read model: rows and offsets together, repeats dropped, rebuilt from the ledger alone."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from enact.errors import ConfigurationError
 from enact.records import LedgerEntry, LedgerType, Status

@@ -1,12 +1,12 @@
 """The HTTP answers: bodies, refusals, CORS, isolation of tenants."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from msgspec.structs import replace
 
 from enact.clock import ManualClock
 from enact.records import ErrorCategory, LedgerEntry, LedgerType, Status, Step

@@ -1,9 +1,9 @@
 """What each answer of a tool becomes: a fact of the log, and from there what people see."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from enact.errors import (
     AmbiguousError,

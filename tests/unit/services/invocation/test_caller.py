@@ -3,9 +3,9 @@
 import asyncio
 import threading
 from collections import Counter
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from connectors.contract import CallResult
 from enact.errors import AmbiguousError, DeliveryError, PermanentError, RejectedError

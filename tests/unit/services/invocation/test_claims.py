@@ -1,8 +1,7 @@
 """Claim, read back, call: nothing starts before its claim was read in the log, and nothing starts twice."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from enact.errors import BrokerError, DeliveryError
 from enact.execution import FOLD_VERSION

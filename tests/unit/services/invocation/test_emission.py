@@ -1,8 +1,7 @@
 """What people are told: the ledger entry of every transition, and results that say the whole truth at their offset."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from enact.errors import AmbiguousError, PermanentError
 from enact.execution import DAY_MS

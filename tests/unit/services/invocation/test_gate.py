@@ -1,8 +1,7 @@
 """The gate by itself: each check with its answer, in the order in which they count."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from enact.execution_state import Attempt, AttemptState, Evidence, Execution, StepState
 from enact.records import ParkReason, Step, SwitchState, ToolCall
@@ -22,12 +21,12 @@ def an_attempt(world: World, **changes: object) -> Attempt:
         claimed_ms=world.clock.now_ms,
         lease_ms=15_000,
     )
-    return replace(attempt, **changes)  # type: ignore[arg-type]
+    return replace(attempt, **changes)
 
 
 def an_execution(call: ToolCall, *attempts: Attempt, **changes: object) -> Execution:
     state = StepState(attempts=attempts)
-    state = replace(state, generation=replace(state.generation, subject=call), **changes)  # type: ignore[arg-type]
+    state = replace(state, generation=replace(state.generation, subject=call), **changes)
     return Execution(tenant_id=call.tenant_id, action_intent_id=call.action_intent_id, first_ms=0, execute=state)
 
 

@@ -1,9 +1,9 @@
 """Switches, freshness, deadlines and the second look at what was approved: what is asked before a claim and again before the first byte."""
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from enact.kafka.transport import TopicPartition
 from enact.records import ApprovalSource, Claimed, Expired, Parked, ParkReason, Refused, Released, SwitchMode, SwitchState
@@ -286,7 +286,7 @@ def test_a_lease_that_does_not_cover_the_timeout_refuses_the_call(world: World) 
     ids=lambda changes: next(iter(changes)),
 )
 def test_a_call_that_is_not_what_was_approved_is_refused_before_the_claim(world: World, changes: dict[str, object]) -> None:
-    world.publish(replace(world.call(), **changes))  # type: ignore[arg-type]
+    world.publish(replace(world.call(), **changes))
 
     world.settle()
 

@@ -1,8 +1,7 @@
 """What an input does: enters as due now, asks the log for its refusal, repeats what is known, or is kept for a person."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from enact.errors import ErrorCode
 from enact.kafka.transport import OutRecord

@@ -1,9 +1,9 @@
 """Small parts by themselves: the store's memory, inputs, nonces, and the wiring."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from enact.clock import SystemClock
 from enact.errors import BrokerError

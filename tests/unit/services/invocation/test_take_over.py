@@ -1,8 +1,7 @@
 """An open claim whose owner is gone: after its lease the answer is unknown, and the effect class says how it goes on."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from enact.errors import AmbiguousError, DownstreamError, PermanentError
 from enact.execution import LOOK_UP_BUDGET

@@ -4,9 +4,11 @@ A turn takes what there is; `calls` lets the connectors answer. Nothing happens 
 """
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from connectors.contract import Call, CallResult, Connector
 from enact.clock import ManualClock

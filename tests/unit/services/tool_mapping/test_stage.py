@@ -1,9 +1,9 @@
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from enact.errors import EnactError, ErrorCode, NotReadyError, StateLostError
 from enact.intent_records import BEFORE_EVENTS
