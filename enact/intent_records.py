@@ -19,6 +19,11 @@ BEFORE_EVENTS: Final = -1
 
 TRACE_HEADERS: Final = frozenset({"traceparent", "tracestate"})
 
+APPROVED_AT: Final = "enact-approved-at-ms"
+"""When the broker took the approved intent, in epoch ms: it travels with the chain, so that its end can say how long it took."""
+
+PASSED_ON: Final = TRACE_HEADERS | {APPROVED_AT}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
@@ -126,8 +131,19 @@ def intent_details(subject: Subject, registry_version: int | None = None) -> dic
 
 
 def passed_on(headers: Headers) -> Headers:
-    """The headers of a record that its consequences carry on: the W3C trace context."""
-    return tuple((name, value) for name, value in headers if name in TRACE_HEADERS)
+    """The headers of a record that its consequences carry on: the W3C trace context, and when it began."""
+    return tuple((name, value) for name, value in headers if name in PASSED_ON)
+
+
+def approved_at(headers: Headers) -> int | None:
+    """When the broker took the approved intent, in epoch ms; None if the headers do not say."""
+    text = next((value for name, value in headers if name == APPROVED_AT), b"")
+    return int(text) if text.isdigit() else None
+
+
+def with_approved_at(headers: Headers, at_ms: int) -> Headers:
+    """The headers with `at_ms` as the beginning, unless they know one already."""
+    return headers if approved_at(headers) is not None else (*headers, (APPROVED_AT, b"%d" % at_ms))
 
 
 def _evidence(intent: ApprovedIntent) -> str:

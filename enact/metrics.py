@@ -4,7 +4,7 @@ A metric with a label is a mapping from each member of its closed set to the ser
 All series carry the stage. Serve them with `exposition`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeVar
@@ -15,7 +15,8 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from enact.errors import ErrorCode
-from enact.records.enums import ErrorClass, ParkReason
+from enact.lifecycle import TERMINAL
+from enact.records.enums import ErrorClass, ParkReason, Status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -23,6 +24,7 @@ HANDLING_S = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.0025, 0.01, 0.0
 FLUSH_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 READ_BACK_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 CALL_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+END_TO_END_S = (0.0025, 0.005, 0.01, 0.015, 0.025, 0.06, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86400.0)
 BATCH = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
@@ -78,8 +80,15 @@ class Metrics:
         self.claims = self._counters("claims", "Claims appended, by what became of them.", "result", ClaimResult)
         self.read_back_s = self._histogram("read_back_seconds", "From appending a claim or decision to reading it in the log.", READ_BACK_S)
         self.retries = self._counter("retries", "Further attempts scheduled.")
+        self.end_to_end_s = self._histograms(
+            "end_to_end_seconds", "From the broker's taking of an intent to its outcome, by how it ended.", END_TO_END_S, sorted(TERMINAL)
+        )
         self.held = self._gauges("held", "Steps that wait on purpose.", "reason", ParkReason)
+        self.held_oldest_age_s = self._gauges(
+            "held_oldest_age_seconds", "Age of the oldest execution that waits on purpose; 0 when none does.", "reason", ParkReason
+        )
         self.in_doubt = self._gauge("in_doubt", "Executions nobody can judge: they wait for evidence or a person.")
+        self.in_doubt_oldest_age_s = self._gauge("in_doubt_oldest_age_seconds", "Age of the oldest execution in doubt; 0 when none is.")
         self.retrying = self._gauge("retrying", "Steps that wait for their next attempt.")
         self.switches_age_s = self._gauge("switches_age_seconds", "Seconds since the switch view was proven fresh.")
         self.switches_engaged = self._gauge("switches_engaged", "Engagements in force.")
@@ -149,6 +158,10 @@ class Metrics:
 
     def _histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
         return Histogram(f"enact_{name}", text, ("stage",), buckets=buckets, registry=self.registry).labels(self._stage)
+
+    def _histograms(self, name: str, text: str, buckets: Sequence[float], ended: Iterable[Status]) -> Mapping[Status, Histogram]:
+        made = Histogram(f"enact_{name}", text, ("stage", "status"), buckets=buckets, registry=self.registry)
+        return MappingProxyType({status: made.labels(self._stage, status.value) for status in ended})
 
     def _counters(self, name: str, text: str, label: str, members: type[K]) -> Mapping[K, Counter]:
         made = Counter(f"enact_{name}", text, ("stage", label), registry=self.registry)

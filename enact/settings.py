@@ -100,6 +100,7 @@ class LogSettings(Group):
 class ApiSettings(Group):
     """Where the read side answers."""
 
+    host: str = Field(default="127.0.0.1", min_length=1, description="address the api listens on; containers set 0.0.0.0")
     port: Port = Field(default=8080, description="port of the api; 0 = any free one; `enact up` adds k for instance k")
 
 

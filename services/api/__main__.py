@@ -35,6 +35,7 @@ def build(context: ProcessContext[Settings]) -> ApiServer:
         follower=follower,
         clock=context.clock,
         health=context.health,
+        host=settings.api.host,
         port=settings.api.port,
         allowed_origin=settings.allowed_origin,
         lock=lock,

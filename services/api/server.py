@@ -15,7 +15,6 @@ from services.api.follower import Follower
 from services.api.read_model import ReadModel
 from services.api.routes import application
 
-HOST = "127.0.0.1"
 _BEAT_S = 0.2
 _DRAIN_S = 5.0
 
@@ -32,11 +31,13 @@ class ApiServer:
         follower: Follower,
         clock: Clock,
         health: HealthState,
+        host: str = "127.0.0.1",
         port: int,
         allowed_origin: str | None,
         lock: FileLock,
     ) -> None:
         self.port = port
+        self._host = host
         self._model = model
         self._follower = follower
         self._clock = clock
@@ -76,7 +77,7 @@ class ApiServer:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_DRAIN_S)
         await runner.setup()
         try:
-            await web.TCPSite(runner, HOST, self.port).start()
+            await web.TCPSite(runner, self._host, self.port).start()
             self.port = int(runner.addresses[0][1])
             _log.info("api_listening", port=self.port)
             while not stop.is_set():
@@ -84,7 +85,8 @@ class ApiServer:
                 await asyncio.sleep(_BEAT_S)
         except OSError as error:
             message = (
-                f"ENACT_API__PORT: {HOST}:{self.port} cannot be listened on ({error.strerror or 'taken'}): set another port, or 0 for any."
+                f"ENACT_API__PORT: {self._host}:{self.port} cannot be listened on ({error.strerror or 'taken'}): "
+                "set another port, or 0 for any."
             )
             raise ConfigurationError(message) from error
         finally:

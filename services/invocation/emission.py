@@ -10,7 +10,7 @@ from enact.errors import ErrorCode
 from enact.execution import redrive_refusal, verdict
 from enact.execution_state import RANK, Attempt, Execution, StepState
 from enact.ids import entry_id
-from enact.intent_records import passed_on
+from enact.intent_records import passed_on, with_approved_at
 from enact.kafka.stage import DeadLetter, Effect
 from enact.kafka.transport import InRecord, OutRecord
 from enact.lifecycle import TERMINAL
@@ -70,7 +70,9 @@ def emission(before: Execution | None, after: Execution, event: ExecutionEvent, 
     encoded = None
     if _is_shown(was, now):
         encoded = encode(tool_result(after, event, record, subject))
-        effects.append(_out(topics.tool_results, record, subject.action_intent_id, encoded))
+        # What waited on disk has lost its headers: then the beginning is its first event.
+        headers = with_approved_at(passed_on(record.headers), after.first_ms)
+        effects.append(OutRecord(topics.tool_results, record.partition, subject.action_intent_id.encode(), encoded, headers))
         if (letter := _dead_letter(was, now, subject, record)) is not None:
             effects.append(letter)
     if isinstance(event.data, RedriveRequested) and now.generation.number > was.generation.number and event.step is Step.EXECUTE:

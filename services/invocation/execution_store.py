@@ -13,9 +13,10 @@ from enact.records import ParkReason, Status, Step
 from services.invocation.window import group_of
 
 _MAX_CACHED = 20_000
+_FOR_EVER_MS = 1 << 62
 _HELD = frozenset({ParkReason.SWITCH, ParkReason.BREAKER, ParkReason.LIMIT})
 
-CLAIM, HELD_CLAIM, QUEUED_CLAIM, LOOK_UP, TAKE_OVER, DEADLINE = b"c", b"h", b"q", b"l", b"t", b"x"
+CLAIM, HELD_CLAIM, QUEUED_CLAIM, LOOK_UP, TAKE_OVER, DEADLINE, WAITING = b"c", b"h", b"q", b"l", b"t", b"x", b"w"
 _STEP_BYTE = {Step.EXECUTE: b"e", Step.COMPENSATE: b"c"}
 _STEP_OF = {value: step for step, value in _STEP_BYTE.items()}
 
@@ -51,7 +52,7 @@ class ExecutionStore:
         """Keep an execution and its due entries."""
         self._state.put(b"e" + key, msgspec.msgpack.encode(after))
         self.index.replace(due_entries(key, before), due_entries(key, after))
-        self._count(waiting_for(before), waiting_for(after))
+        self._count(_waiting_entries(key, before), _waiting_entries(key, after))
         self._cache[key] = after
         self._changed.add(key)
         if len(self._cache) > _MAX_CACHED:
@@ -64,13 +65,19 @@ class ExecutionStore:
         raw = self._state.get(b"n")
         return msgspec.msgpack.decode(raw, type=dict[str, int]) if raw else {}
 
-    def _count(self, before: str | None, after: str | None) -> None:
+    def oldest_waiting(self, word: str) -> int | None:
+        """Epoch ms at which the oldest persisted execution that waits for this entered the log; None = none waits."""
+        oldest = next(self.index.due(WAITING, _FOR_EVER_MS, word), None)
+        return oldest.due_ms if oldest else None
+
+    def _count(self, before: frozenset[DueEntry], after: frozenset[DueEntry]) -> None:
         if before == after:
             return
+        self.index.replace(before, after)
         counts = dict(self.waiting)
-        for word, change in ((before, -1), (after, 1)):
-            if word is not None:
-                counts[word] = counts.get(word, 0) + change
+        for entries, change in ((before, -1), (after, 1)):
+            for entry in entries:
+                counts[entry.group] = counts.get(entry.group, 0) + change
         self._state.put(b"n", msgspec.msgpack.encode(counts))
 
     def last_result(self, key: bytes) -> bytes | None:
@@ -109,6 +116,12 @@ def waiting_for(execution: Execution | None) -> str | None:
     if status is Status.HELD:
         return park.value if park is not None else None
     return status.value if status in (Status.RETRYING, Status.IN_DOUBT) else None
+
+
+def _waiting_entries(key: bytes, execution: Execution | None) -> frozenset[DueEntry]:
+    """By what it waits for, and since when it is in the log."""
+    word = waiting_for(execution)
+    return frozenset({DueEntry(WAITING, word, execution.first_ms, key)}) if execution is not None and word else frozenset()
 
 
 def due_entries(key: bytes, execution: Execution | None) -> frozenset[DueEntry]:

@@ -1,6 +1,7 @@
 """What the caller did, as metrics."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Protocol
 
 from enact.metrics import CallResult, ClaimResult, Metrics
@@ -23,6 +24,9 @@ class ClaimMeter(Protocol):
 
     def turned(self, in_flight: int, engagements: int, switches_age_s: float, waiting: Counter[str]) -> None:
         """Once a turn: slots taken, switches engaged, seconds since the view was proven fresh, executions that wait by what for."""
+
+    def aged(self, oldest_s: Mapping[str, float]) -> None:
+        """Once a second: the age of the oldest execution that waits, by what for; what is not named has none."""
 
 
 class InvocationMetrics:
@@ -58,3 +62,9 @@ class InvocationMetrics:
         self._metrics.in_flight.set(in_flight)
         self._metrics.switches_engaged.set(engagements)
         self._metrics.switches_age_s.set(switches_age_s)
+
+    def aged(self, oldest_s: Mapping[str, float]) -> None:
+        """Gauges of this second."""
+        for reason in ParkReason:
+            self._metrics.held_oldest_age_s[reason].set(oldest_s.get(reason.value, 0.0))
+        self._metrics.in_doubt_oldest_age_s.set(oldest_s.get(Status.IN_DOUBT.value, 0.0))

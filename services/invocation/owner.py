@@ -20,6 +20,7 @@ from services.invocation.window import Act, Turns
 
 _MAX_UNREAD_S = START_SLACK_MS / 2 / 1000
 _TURN_S = 0.1
+_AGES_S = 1.0
 
 OffersOf = Callable[[PartitionMemory], Iterator[tuple[str, Iterator[Act]]]]
 
@@ -38,6 +39,7 @@ class Owner:
         self._is_stopping = False
         self._is_contended = False
         self._is_full = False
+        self._aged_s = 0.0
         self._full: set[int] = set()
 
     def on_live(self, partition: int, state: PartitionState) -> None:
@@ -95,6 +97,7 @@ class Owner:
         for memory in self._memories.values():
             waiting.update(memory.store.waiting)
         self._desk.meter.turned(len(self._desk.window), self._desk.gate.engagements, self._desk.gate.switches_age_s, waiting)
+        self._tell_ages(waiting)
         self._is_full = pending >= (MAX_PENDING if self._is_full else 2 * MAX_PENDING)
         is_all = self._is_stopping or self._is_full or not is_fresh or self._claims.oldest_unread_s > _MAX_UNREAD_S
         for partition, memory in self._memories.items():
@@ -110,6 +113,19 @@ class Owner:
         """Start nothing; True once no claim and no call is under way."""
         self._is_stopping = True
         return len(self._desk.window) == 0
+
+    def _tell_ages(self, waiting: Counter[str]) -> None:
+        """Once a second: a look into each partition's index for each word that anybody waits for."""
+        now_s = self._desk.clock.boot_s()
+        if now_s - self._aged_s < _AGES_S:
+            return
+        self._aged_s, now_ms = now_s, self._desk.clock.wall_ms()
+        firsts = ((word, memory.store.oldest_waiting(word)) for word in waiting for memory in self._memories.values())
+        ages: dict[str, float] = {}
+        for word, first_ms in firsts:
+            if first_ms is not None:
+                ages[word] = max(ages.get(word, 0.0), (now_ms - first_ms) / 1000)
+        self._desk.meter.aged(ages)
 
     def _serve(self, offers_of: OffersOf) -> None:
         """Start what may start. Nothing starts while the switches cannot be trusted."""

@@ -5,6 +5,7 @@ import threading
 
 from enact.kafka.log_reader import LogReader
 from enact.kafka.wiring import stage_loop
+from enact.records import Status
 from enact.registry_table import RegistryTable
 from enact.settings import KernelSettings
 from enact.stage_process import ProcessContext, run_stage
@@ -31,9 +32,13 @@ class Recording:
             notifications=topic("notifications"),
             compensations=topic("compensations"),
         )
+
+        def ended(status: Status, approved_ms: int) -> None:
+            context.metrics.end_to_end_s[status].observe(max(0, context.clock.wall_ms() - approved_ms) / 1000)
+
         self._loop = stage_loop(
             context,
-            RecordingStage(topics, registry=self._registry.view),
+            RecordingStage(topics, registry=self._registry.view, on_end=ended),
             group=group_name(context.name, prefix),
             dead_letter_topic=topic_name(dead_letters(context.name), prefix),
         )

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enact import ids
 from enact.canonical import sha256_hex
 from enact.errors import ErrorCode, StateLostError, ValidationError
-from enact.intent_records import passed_on
+from enact.intent_records import approved_at, passed_on
 from enact.kafka.stage import DeadLetter, Effect, StateView
 from enact.kafka.transport import InRecord, OutRecord
+from enact.lifecycle import TERMINAL
 from enact.records import codec
 from enact.records.control import CompensationRequest
 from enact.records.enums import CompensationStrategy, LedgerType, SignalType, Status, Step
@@ -41,15 +42,19 @@ class RecordingStage:
     """Records results. Its state is the highest outcome of each execution, folded from what was published.
 
     `registry` is asked only for the compensation strategy of an execution that failed with effects on record.
+    `on_end` hears the status of each newly ended execution, and when its intent was taken by the broker (epoch ms).
     """
 
     name = STAGE
 
-    def __init__(self, topics: Topics, *, registry: Callable[[], RegistryView]) -> None:
+    def __init__(
+        self, topics: Topics, *, registry: Callable[[], RegistryView], on_end: Callable[[Status, int], None] = lambda *_: None
+    ) -> None:
         self.inputs: Sequence[str] = (topics.tool_results,)
         self.log: str | None = topics.outcomes
         self._topics = topics
         self._registry = registry
+        self._on_end = on_end
 
     def decide(self, record: InRecord, state: StateView | None) -> Sequence[Effect]:
         """Everything that follows from one result.
@@ -65,7 +70,10 @@ class RecordingStage:
         if outcome is not None:
             key = outcome_key(outcome)
             stored = state.get(key)
-            if stored is None or outcome.version >= from_state(stored)[0]:
+            known = None if stored is None else from_state(stored)[0]
+            if known is None or outcome.version > known:
+                self._tell_end(record, outcome.status)
+            if known is None or outcome.version >= known:
                 effects.append(self._out(record, self._topics.outcomes, codec.encode(outcome), key))
         if result.step is Step.EXECUTE:
             effects += self._told(record, result)
@@ -87,6 +95,11 @@ class RecordingStage:
                 return [self._out(record, self._topics.outcomes, value, key)]
         state.put(key, to_state(outcome.version, record.value))
         return []
+
+    def _tell_end(self, record: InRecord, status: Status) -> None:
+        began_ms = approved_at(record.headers)
+        if status in TERMINAL and began_ms is not None:
+            self._on_end(status, began_ms)
 
     def _told(self, record: InRecord, result: ToolResult) -> Iterator[Effect]:
         """Ledger, signal, notifications and compensation of a result of the `execute` step."""

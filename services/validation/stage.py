@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from enact import ids
 from enact.clock import Clock
 from enact.errors import ErrorCode, PermanentError, StateLostError, ValidationError
-from enact.intent_records import passed_on
+from enact.intent_records import APPROVED_AT, passed_on, with_approved_at
 from enact.kafka.partitioner import partition_of
 from enact.kafka.stage import DeadLetter, Effect, StateView
-from enact.kafka.transport import InRecord, OutRecord
+from enact.kafka.transport import Headers, InRecord, OutRecord
 from enact.records import codec
 from enact.records.enums import Decision
 from enact.records.intent import Admission, Header, Original, ReturnedIntent, SourcePosition, ValidatedIntent
@@ -128,8 +128,13 @@ class ValidationStage:
             partition=record.partition,
             key=admission_key(reading.tenant_id, reading.action_intent_id, generation),
             value=codec.encode(admission),
-            headers=passed_on(record.headers),
+            headers=self._began(record),
         )
+
+    def _began(self, record: InRecord) -> Headers:
+        """The first hop says when the way began; what somebody else says of that is not believed."""
+        headers = tuple(one for one in passed_on(record.headers) if one[0] != APPROVED_AT or record.topic != self._topics.approved)
+        return with_approved_at(headers, record.timestamp_ms)
 
     def _admission(self, record: InRecord, reading: Reading, generation: int) -> Admission:
         now_ms = self._clock.wall_ms()
@@ -174,7 +179,7 @@ class ValidationStage:
 
     def _again(self, record: InRecord, admission: Admission) -> Sequence[Effect]:
         """What a known decision sent, once more. Not its dead letter: a person needs one copy, and those carry no id to drop them by."""
-        return emissions(admission, self._topics, partition=record.partition, headers=passed_on(record.headers))
+        return emissions(admission, self._topics, partition=record.partition, headers=self._began(record))
 
     def _forward(self, record: InRecord, right: int, reading: Reading, generation: int) -> OutRecord:
         """The intent, bytes unchanged, to the partition where its decisions are made."""
@@ -187,7 +192,7 @@ class ValidationStage:
             cause=WRONG_PARTITION,
             original=reading.original,
         )
-        return OutRecord(self._topics.returned, right, reading.action_intent_id.encode(), codec.encode(returned), passed_on(record.headers))
+        return OutRecord(self._topics.returned, right, reading.action_intent_id.encode(), codec.encode(returned), self._began(record))
 
     def _stored(self, state: StateView, tenant_id: str, action_intent_id: str, generation: int) -> Admission | None:
         stored = state.get(admission_key(tenant_id, action_intent_id, generation))

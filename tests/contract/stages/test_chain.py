@@ -8,6 +8,7 @@ import pytest
 
 from enact import ids
 from enact.clock import ManualClock
+from enact.intent_records import APPROVED_AT
 from enact.kafka.partitioner import partition_of
 from enact.kafka.transport import InRecord, Offset, OutRecord
 from enact.mapping import remap
@@ -126,7 +127,8 @@ def test_every_intent_ends_as_one_full_tool_call_in_its_own_partition(intent: Ap
     assert (call.tenant_id, call.action_intent_id, call.generation) == (intent.tenant_id, intent.action_intent_id, 1)
     assert call.execution_trace_id == ids.execution_trace_id(intent.tenant_id, intent.action_intent_id)
     assert {(effect.partition, effect.key) for effect in sent} == {(home, intent.action_intent_id.encode())}
-    assert all(effect.headers == (TRACEPARENT,) for effect in sent)
+    began = (APPROVED_AT, b"%d" % NOW_MS)
+    assert all(effect.headers == (TRACEPARENT, began) for effect in sent)
 
 
 def test_invocation_can_map_the_call_again_and_gets_the_same_digest() -> None:

@@ -26,7 +26,7 @@ from tests.unit.services.api.ledger_entries import ACCOUNT, INTENT, TENANT, clea
 TOPIC = "enact.ledger.v1"
 
 
-def server_on(tmp_path: Path, broker: LocalBroker, health: HealthState, *, port: int = 0) -> ApiServer:
+def server_on(tmp_path: Path, broker: LocalBroker, health: HealthState, *, host: str = "127.0.0.1", port: int = 0) -> ApiServer:
     model = ReadModel.at(sqlite_url(tmp_path))
     clock = SystemClock()
     return ApiServer(
@@ -34,6 +34,7 @@ def server_on(tmp_path: Path, broker: LocalBroker, health: HealthState, *, port:
         follower=Follower(topic=TOPIC, reader=broker.log_reader(), model=model, clock=clock),
         clock=clock,
         health=health,
+        host=host,
         port=port,
         allowed_origin="*",
         lock=FileLock(tmp_path / "lock"),
@@ -46,7 +47,7 @@ def test_it_follows_answers_and_ends(tmp_path: Path) -> None:
     for one in clean_success():
         broker.writer().send(OutRecord(TOPIC, 0, one.action_intent_id.encode(), encode(one)))
     health = HealthState()
-    server = server_on(tmp_path, broker, health)
+    server = server_on(tmp_path, broker, health, host="127.0.0.2")
     stop, ready = threading.Event(), threading.Event()
     real_tell = server._tell_health
 
@@ -61,7 +62,7 @@ def test_it_follows_answers_and_ends(tmp_path: Path) -> None:
 
     is_ready = ready.wait(10)
     request = urllib.request.Request(
-        f"http://127.0.0.1:{server.port}/executions/{INTENT}/status?account_id={ACCOUNT}", headers={"x-tenant-id": TENANT}
+        f"http://127.0.0.2:{server.port}/executions/{INTENT}/status?account_id={ACCOUNT}", headers={"x-tenant-id": TENANT}
     )
     with urllib.request.urlopen(request, timeout=10) as response:
         body = json.loads(response.read())

@@ -76,6 +76,7 @@ class Meter:
         self.claims: list[ClaimResult] = []
         self.gauges: tuple[int, int, float] = (0, 0, 0.0)
         self.waiting: Counter[str] = Counter()
+        self.ages: Mapping[str, float] = {}
         self.conditions: dict[str, bool] = {}
         self.results: list[tuple[str, str]] = []
 
@@ -85,6 +86,9 @@ class Meter:
     def turned(self, in_flight: int, engagements: int, switches_age_s: float, waiting: Counter[str]) -> None:
         self.gauges = (in_flight, engagements, switches_age_s)
         self.waiting = waiting
+
+    def aged(self, oldest_s: Mapping[str, float]) -> None:
+        self.ages = oldest_s
 
     def called(self, connector: str, result: str, seconds: float, error_class: ErrorClass | None = None) -> None:
         self.results.append((connector, result))

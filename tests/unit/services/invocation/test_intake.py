@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from enact.errors import ErrorCode
+from enact.intent_records import APPROVED_AT
 from enact.kafka.transport import OutRecord
 from enact.records import CancelRequested, Effect, Fact, FactSource, RedriveRequested, ReturnedIntent, Step
 from enact.records.codec import decode
@@ -29,11 +30,12 @@ def test_a_repeated_input_makes_no_second_call(world: World, is_before_the_end: 
 
 
 def test_a_known_input_repeats_the_original_bytes(world: World) -> None:
-    world.publish(world.call(), headers=(TRACEPARENT,))
+    began = (APPROVED_AT, b"1789999999000")
+    world.publish(world.call(), headers=(TRACEPARENT, began))
     world.settle()
     world.clock.advance(600)
 
-    world.publish(world.call(), headers=(TRACEPARENT, ("ce_id", b"7")))
+    world.publish(world.call(), headers=(TRACEPARENT, ("ce_id", b"7"), began))
     world.settle()
 
     first, again = world.broker.records(RESULTS)

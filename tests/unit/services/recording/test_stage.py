@@ -7,8 +7,9 @@ from msgspec.structs import replace
 from enact import ids
 from enact.error_catalogue import error_info
 from enact.errors import EnactError, ErrorCode, StateLostError
+from enact.intent_records import APPROVED_AT
 from enact.kafka.stage import DeadLetter
-from enact.kafka.transport import OutRecord
+from enact.kafka.transport import Headers, OutRecord
 from enact.records import codec
 from enact.records.action_type import Compensation
 from enact.records.control import CompensationRequest
@@ -74,6 +75,29 @@ def of(effects: Sequence[Any], topic: str, cls: type[R]) -> list[R]:
 
 def letters(effects: Sequence[Any]) -> list[DeadLetter]:
     return [effect for effect in effects if isinstance(effect, DeadLetter)]
+
+
+class TestEnd:
+    BEGAN = ((APPROVED_AT, b"%d" % (NOW_MS - 500)),)
+
+    def ends(self, *results: ToolResult, headers: Headers = BEGAN) -> list[tuple[Status, int]]:
+        told: list[tuple[Status, int]] = []
+        stage = RecordingStage(TOPICS, registry=make_registry, on_end=lambda *end: told.append(end))
+        log = LogOfOne(stage)
+        for result in results:
+            log.take(in_record("results", KEY, codec.encode(result), headers=headers))
+        return told
+
+    def test_an_ended_execution_is_told_once_with_when_it_began(self) -> None:
+        assert self.ends(make_result(), make_result()) == [(Status.SUCCEEDED, NOW_MS - 500)]
+
+    @pytest.mark.parametrize("status", [Status.HELD, Status.IN_DOUBT])
+    def test_what_goes_on_has_no_end(self, status: Status) -> None:
+        assert self.ends(make_result(make_verdict(status))) == []
+
+    @pytest.mark.parametrize("headers", [(), ((APPROVED_AT, b""),), ((APPROVED_AT, b"-1"),), ((APPROVED_AT, b"now"),)])
+    def test_without_a_beginning_there_is_no_duration(self, headers: Headers) -> None:
+        assert self.ends(make_result(), headers=headers) == []
 
 
 class TestOutcome:

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from enact import ids
 from enact.errors import EnactError, StateLostError
+from enact.intent_records import APPROVED_AT
 from enact.kafka.partitioner import partition_of
 from enact.kafka.transport import OutRecord
 from enact.records import codec
@@ -98,8 +99,26 @@ class TestAdmission:
 
         sent = world.publish(make_intent(), headers=(TRACEPARENT, ("secret", b"x")))
 
-        assert world.log.records[0].headers == (TRACEPARENT,)
-        assert all(effect.headers == (TRACEPARENT,) for effect in sent)
+        began = (APPROVED_AT, b"%d" % NOW_MS)
+        assert world.log.records[0].headers == (TRACEPARENT, began)
+        assert all(effect.headers == (TRACEPARENT, began) for effect in sent)
+
+    def test_when_the_way_began_is_the_broker_s_word_and_not_the_sender_s(self) -> None:
+        world = World()
+
+        world.publish(make_intent(), headers=((APPROVED_AT, b"1"),))
+
+        assert world.log.records[0].headers == ((APPROVED_AT, b"%d" % NOW_MS),)
+
+    def test_a_returned_intent_began_when_it_was_first_approved(self) -> None:
+        world = World()
+        returned = ReturnedIntent(
+            generation=1, cause="WRONG_PARTITION", original=Original(key=KEY, value=codec.encode(make_intent()), headers=())
+        )
+
+        world.return_(returned, headers=((APPROVED_AT, b"7"),))
+
+        assert world.log.records[0].headers == ((APPROVED_AT, b"7"),)
 
     def test_the_same_id_of_two_tenants_are_two_executions(self) -> None:
         world = World()
