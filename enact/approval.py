@@ -35,7 +35,7 @@ def check_approval(intent: ApprovedIntent, check_signature: SignatureCheck | Non
     """
     approval = intent.approval
     if approval.source not in {ApprovalSource.HUMAN, ApprovalSource.POLICY}:
-        raise ApprovalError("approval.source is not a known source: expected HUMAN or POLICY.")
+        raise ApprovalError("approval.source is not a known source: expected HUMAN or POLICY; have the intent approved again.")
     for name in TEXT_FIELDS:
         if not getattr(approval, name).strip():
             raise ApprovalError(f"approval.{name} is empty: name who or what approved the intent.")

@@ -15,6 +15,7 @@ import orjson
 from enact.errors import ErrorCode
 from enact.strict_json import (
     MAX_DEPTH,
+    TOO_DEEP,
     DoubledKeys,
     FlawError,
     check_number,
@@ -105,7 +106,7 @@ def number_text(number: float) -> str:
 def _write(value: Any, depth: int) -> Iterator[str]:
     if isinstance(value, dict | list | tuple):
         if depth == 0:
-            raise FlawError(_INVALID, f"is nested deeper than {MAX_DEPTH} levels.")
+            raise FlawError(_INVALID, TOO_DEEP)
         yield from _write_members(value, depth) if isinstance(value, dict) else _write_items(value, depth)
     elif value is None:
         yield "null"

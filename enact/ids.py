@@ -14,7 +14,11 @@ from enact.records.enums import LedgerType, NotificationKind, SignalType, Step
 from enact.records.intent import ApprovedIntent
 from enact.strict_json import parse_json
 
-ID_PATTERN: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+ID_PATTERN: Final = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:-]{1,128}")
+"""`.` and `..` are no ids: no address of the API and no credentials folder could name them."""
+
+ID_WORDS: Final = "1 to 128 of A-Z a-z 0-9 . _ : -, and not . or .."
+"""The same for people."""
 _KEY_PART: Final = re.compile(rb"(0|[1-9][0-9]{0,8}):")
 
 

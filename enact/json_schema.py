@@ -7,10 +7,15 @@ from typing import Any
 import jsonschema_rs
 
 from enact.errors import ConfigurationError, ErrorCode, ValidationError
+from enact.strict_json import shown_name
 
 MAX_FINDINGS = 3
-MAX_NAME_CHARS = 64
-LIMIT_FIELDS = ("limit", "multiple_of", "format", "types")
+MAX_LIMIT_CHARS = 80
+LIMIT_FIELDS = ("limit", "multiple_of", "format", "types", "options", "pattern")
+NEXT_STEP = {
+    ErrorCode.PARAMETERS_INVALID: "correct it and publish under a new id",
+    ErrorCode.MAPPING_FAILED: "correct the mapping in a new registry version, or the parameters",
+}
 
 
 def check_schema(schema: str) -> None:
@@ -40,7 +45,7 @@ def check_value(value: object, schema: str, *, root: str, code: ErrorCode) -> No
             findings.append("and more")
             break
         findings.append(_sentence(finding, root))
-    raise ValidationError("; ".join(findings), code=code)
+    raise ValidationError(f"{'; '.join(findings)}: {NEXT_STEP.get(code, 'correct it')}.", code=code)
 
 
 def found(value: object) -> str:
@@ -79,9 +84,9 @@ def _sentence(finding: jsonschema_rs.ValidationError, root: str) -> str:
     kind = finding.kind
     match kind:
         case jsonschema_rs.ValidationErrorKind.Required(name):
-            return f"{path}.{_name(name)} is required and missing"
+            return f"{path}.{shown_name(name)} is required and missing"
         case jsonschema_rs.ValidationErrorKind.AdditionalProperties(names) | jsonschema_rs.ValidationErrorKind.UnevaluatedProperties(names):
-            return f"{path} has unknown fields: {', '.join(_name(name) for name in names[:MAX_FINDINGS])}"
+            return f"{path} has unknown fields: {', '.join(shown_name(name) for name in names[:MAX_FINDINGS])}"
         case _:
             details = kind.as_dict()
             limits = [_limit(details[field]) for field in LIMIT_FIELDS if field in details]
@@ -89,13 +94,10 @@ def _sentence(finding: jsonschema_rs.ValidationError, root: str) -> str:
 
 
 def _path(root: str, steps: Sequence[str | int]) -> str:
-    return "".join([root, *(f"[{step}]" if isinstance(step, int) else f".{_name(step)}" for step in steps)])
-
-
-def _name(name: str) -> str:
-    """A field name as far as it is safe to repeat; an odd one may be a value in the wrong place."""
-    return name if len(name) <= MAX_NAME_CHARS and name.replace("_", "").replace("-", "").isalnum() else f"<name of {len(name)} characters>"
+    return "".join([root, *(f"[{step}]" if isinstance(step, int) else f".{shown_name(step)}" for step in steps)])
 
 
 def _limit(limit: Any) -> str:
-    return " or ".join(str(item) for item in limit) if isinstance(limit, list) else str(limit)
+    """What the schema asks for; it is the registry's text, not the intent's."""
+    text = " or ".join(str(item) for item in limit) if isinstance(limit, list) else str(limit)
+    return text if len(text) <= MAX_LIMIT_CHARS else f"{text[:MAX_LIMIT_CHARS]}…"

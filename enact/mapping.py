@@ -72,7 +72,7 @@ def parse_parameters(intent: ApprovedIntent) -> dict[str, Any]:
     """
     parameters = canonical.parse_json(intent.parameters)
     if not isinstance(parameters, dict):
-        raise ValidationError(f"parameters: found {found(parameters)}, expected an object.")
+        raise ValidationError(f"parameters: found {found(parameters)}, expected an object: put the parameters into one object.")
     return parameters
 
 

@@ -41,7 +41,7 @@ class RegistryView:
         newest_first = self._newest_first.get(action_type)
         if newest_first is None:
             raise ValidationError(
-                f"action_type (a string of {len(action_type)} characters) is not in the registry: apply an entry for it.",
+                f"action_type (a string of {len(action_type)} characters) is not in the registry: correct it, or apply an entry for it.",
                 code=ErrorCode.UNKNOWN_ACTION_TYPE,
             )
         if version is not None:

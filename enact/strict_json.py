@@ -14,8 +14,10 @@ MAX_DEPTH: Final = 64
 FIRST_EXPONENT_FORM: Final = 1e21
 """ES6, and so canonical JSON, writes integral doubles below this with all their digits."""
 
+TOO_DEEP: Final = f"is nested deeper than {MAX_DEPTH} levels: flatten it, or pass the inner part as a string."
+_LONGEST_EXACT_INTEGER: Final = len(str(-MAX_EXACT_INTEGER))
 _SHOWN_PATH_LENGTH: Final = 200
-_SHOWN_KEY: Final = re.compile(r"[^\x00-\x1f\ud800-\udfff]{1,64}")
+_SHOWN_NAME: Final = re.compile(r"[\w-]{1,64}")
 
 
 class FlawError(Exception):
@@ -62,7 +64,10 @@ def parse_json(text: bytes | str, *, code: ErrorCode = ErrorCode.PARAMETERS_INVA
 
 
 def parse_tree(text: bytes | str, code: ErrorCode) -> Any:
-    """Syntax only: doubled keys come back as `DoubledKeys`; numbers, strings and depth are left to `check_tree`.
+    """Syntax only; what must not stand in the value is left to `check_tree`, which can say where it stands.
+
+    Doubled keys come back as `DoubledKeys`, NaN and infinities as floats, an integer that is too long for a double as
+    the first one that is.
 
     Raises: FlawError.
     """
@@ -71,15 +76,14 @@ def parse_tree(text: bytes | str, code: ErrorCode) -> Any:
         tree = _loaded_if_keys_are_single(data)
         if tree is not None:
             return tree
-        return json.loads(data.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)
+        return json.loads(data.decode(), object_pairs_hook=_object, parse_int=_integer)
     except json.JSONDecodeError as error:
-        raise FlawError(code, f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+        what = f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}; correct the text there."
+        raise FlawError(code, what) from None
     except UnicodeError:
-        raise FlawError(code, "is not valid UTF-8.") from None
+        raise FlawError(code, "is not valid UTF-8: encode the text as UTF-8.") from None
     except RecursionError:
-        raise FlawError(code, f"is nested deeper than {MAX_DEPTH} levels.") from None
-    except ValueError:  # the interpreter's limit on the digits of an integer
-        raise FlawError(ErrorCode.NUMBER_NOT_EXACT, "holds an integer of thousands of digits: write it as a string.") from None
+        raise FlawError(code, TOO_DEEP) from None
 
 
 def check_tree(value: Any, code: ErrorCode) -> None:
@@ -125,7 +129,7 @@ def check_number(value: float) -> None:
     """
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise FlawError(ErrorCode.NUMBER_NOT_EXACT, "is NaN or infinite: JSON has no such number.")
+            raise FlawError(ErrorCode.NUMBER_NOT_EXACT, "is NaN or infinite, and JSON has no such number: send a number or leave it out.")
         is_exact = not value.is_integer() or abs(value) <= MAX_EXACT_INTEGER or abs(value) >= FIRST_EXPONENT_FORM
     else:
         is_exact = -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER
@@ -138,15 +142,19 @@ def string_text(text: str, code: ErrorCode) -> str:
     try:
         return orjson.dumps(str(text)).decode()
     except TypeError:
-        raise FlawError(code, "holds half of a surrogate pair, which is no character.") from None
+        raise FlawError(code, "holds half of a surrogate pair, which is no character: send whole characters.") from None
 
 
 def path_step(key: str | int) -> str:
     """How a key or an index shows in a flaw's path."""
     if isinstance(key, int):
         return f"[{key}]"
-    shown = _SHOWN_KEY.match(key)
-    return f".{shown[0]}" if shown else ".?"
+    return f".{shown_name(key)}"
+
+
+def shown_name(name: str) -> str:
+    """A field name as far as it is safe to repeat: an odd one may be a value in the wrong place, or reorder a line of text."""
+    return name if _SHOWN_NAME.fullmatch(name) else f"<name of {len(name)} characters>"
 
 
 def _loaded_if_keys_are_single(data: bytes) -> Any:
@@ -167,7 +175,7 @@ def _check(value: Any, code: ErrorCode, depth: int) -> None:
         raise value.flaw(code)
     elif isinstance(value, dict | list):
         if depth == 0:
-            raise FlawError(code, f"is nested deeper than {MAX_DEPTH} levels.")
+            raise FlawError(code, TOO_DEEP)
         for step, item in value.items() if isinstance(value, dict) else enumerate(value):
             if isinstance(step, str):
                 string_text(step, code)
@@ -182,5 +190,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members if len(members) == len(pairs) else DoubledKeys(members)
 
 
-def _refuse_constant(name: str) -> Any:
-    raise FlawError(ErrorCode.NUMBER_NOT_EXACT, f"holds {name}: JSON has no such number.")
+def _integer(text: str) -> int:
+    """Never more digits than the interpreter takes: `check_tree` refuses the one as it would refuse the other."""
+    if len(text) <= _LONGEST_EXACT_INTEGER:
+        return int(text)
+    return -MAX_EXACT_INTEGER - 1 if text.startswith("-") else MAX_EXACT_INTEGER + 1

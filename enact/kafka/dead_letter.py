@@ -8,6 +8,7 @@ way back; messages name fields and findings, never values.
 from enact.errors import EnactError, ErrorCode
 from enact.kafka.stage import DeadLetter
 from enact.kafka.transport import InRecord, OutRecord
+from enact.records.intent import SourcePosition
 
 _UNEXPECTED = "Something unexpected happened while this record was handled: see the stage's log at this offset, then redrive it."
 
@@ -17,10 +18,11 @@ def dead_letter_record(letter: DeadLetter, record: InRecord, *, topic: str, stag
     original = letter.original
     key, value = (record.key, record.value) if original is None else (original.key, original.value)
     kept = record.headers if original is None else tuple((h.name, h.value) for h in original.headers)
+    source = letter.source or SourcePosition(topic=record.topic, partition=record.partition, offset=record.offset)
     reasons = {
-        "__connect.errors.topic": record.topic,
-        "__connect.errors.partition": str(record.partition),
-        "__connect.errors.offset": str(record.offset),
+        "__connect.errors.topic": source.topic,
+        "__connect.errors.partition": str(source.partition),
+        "__connect.errors.offset": str(source.offset),
         "__connect.errors.stage": stage,
         "__connect.errors.exception.class.name": letter.exception_class,
         "__connect.errors.exception.message": letter.message,

@@ -6,12 +6,12 @@ from typing import Protocol
 
 from enact.errors import ErrorCode
 from enact.kafka.transport import Headers, InRecord, OutRecord
-from enact.records.intent import Original
+from enact.records.intent import Original, SourcePosition
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """Keep a record for a person, whole. `original` None = the record at hand."""
+    """Keep a record for a person, whole. `original` and `source` None = the record at hand and where it lies."""
 
     code: ErrorCode
     message: str
@@ -19,6 +19,7 @@ class DeadLetter:
     original: Original | None = None
     exception_class: str = "EnactError"
     headers: Headers = ()
+    source: SourcePosition | None = None
 
 
 Effect = OutRecord | DeadLetter

@@ -164,7 +164,9 @@ def avro_tree(cls: type, value: bytes) -> dict[str, Any]:
     except _FOREIGN_ERRORS as error:
         raise _unreadable(error, cls.__name__, len(value)) from None  # its text may hold values
     if rest := len(value) - body.tell():
-        raise _malformed(f"{cls.__name__} ends before its value does: {rest} of {len(value)} bytes follow it.")
+        raise _malformed(
+            f"{cls.__name__} ends before its value does: {rest} of {len(value)} bytes follow it; publish one value in each record."
+        )
     return dict(tree)
 
 
@@ -196,7 +198,9 @@ def _writer_schema(cls: type, fingerprint: bytes) -> Schema:
 
 def _fingerprint(value: bytes, words: str) -> bytes:
     if value[:2] != SINGLE_OBJECT_MARK or len(value) < HEADER_BYTES:
-        raise _malformed(f"{words} begins like Avro single-object encoding, but its {len(value)} bytes hold no whole header of C3 01.")
+        raise _malformed(
+            f"{words} begins like Avro single-object encoding, but its {len(value)} bytes hold no whole header: publish the whole value."
+        )
     return value[2:HEADER_BYTES]
 
 
@@ -213,27 +217,29 @@ def _foreign_framing(first: int, words: str) -> ValidationError:
             "publish Avro single-object encoding or JSON."
         )
         return ValidationError(message, code=ErrorCode.UNKNOWN_SCHEMA)
-    return _malformed(f"{words} begins with byte {first:02X}: Avro single-object encoding begins with C3 01, JSON with {{.")
+    return _malformed(f"{words} begins with byte {first:02X}: publish Avro single-object encoding (C3 01) or JSON ({{).")
 
 
 def _unknown_schema(fingerprint: bytes, words: str) -> ValidationError:
     message = (
         f"{words} was written with schema {fingerprint.hex()} (CRC-64-AVRO as on the wire), "
-        "which is not among the published forms here: upgrade enact first."
+        "which is not among the published forms here: upgrade enact first, or write with a published form."
     )
     return ValidationError(message, code=ErrorCode.UNKNOWN_SCHEMA)
 
 
 def _unreadable(error: BaseException, words: str, length: int) -> ValidationError:
     if isinstance(error, EOFError | struct.error | MemoryError):
-        return _malformed(f"{words} is cut short: its {length} bytes end inside a field.")
+        return _malformed(f"{words} is cut short: its {length} bytes end inside a field; publish the whole value.")
     if isinstance(error, UnicodeError):
-        return _malformed(f"{words} holds a string that is not valid UTF-8.")
+        return _malformed(f"{words} holds a string that is not valid UTF-8: encode its text as UTF-8.")
     if isinstance(error, IndexError):
-        return _malformed(f"{words} names an enum symbol or a union branch that its schema does not have.")
+        return _malformed(
+            f"{words} names an enum symbol or a union branch that its schema does not have: write it with the schema that its header names."
+        )
     if isinstance(error, SchemaResolutionError):
-        return _malformed(f"{words} was written with a form that the current schema cannot take in.")
-    return _malformed(f"{words} does not follow its schema ({type(error).__name__}).")
+        return _malformed(f"{words} was written with a form that the current schema cannot take in: write it with a published form.")
+    return _malformed(f"{words} does not follow its schema ({type(error).__name__}): write it with the schema that its header names.")
 
 
 def _malformed(message: str) -> ValidationError:

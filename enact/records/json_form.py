@@ -90,7 +90,9 @@ def _event_readers(union: EventUnion) -> list[tuple[EventType, Convert]]:
 
 
 def _unexpected(value: Any, expected: str) -> FlawError:
-    return FlawError(MALFORMED, f"is {_JSON_WORDS[type(value)]} where {expected} is expected.")
+    if isinstance(value, float):
+        check_number(value)
+    return FlawError(MALFORMED, f"is {_JSON_WORDS[type(value)]} where {expected} is expected: correct its type.")
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -189,7 +191,7 @@ def _enum_in(cls: type[StrEnum]) -> Convert:
     def read_symbol(value: Any) -> StrEnum:
         member = members.get(_text_in(value), default)
         if member is None:
-            raise FlawError(MALFORMED, f"is none of {', '.join(members)}.")
+            raise FlawError(MALFORMED, f"is none of {', '.join(members)}: use one of them.")
         return member
 
     return read_symbol
@@ -219,7 +221,8 @@ def _parameters_in(value: Any) -> str:
     if type(value) is str:
         return parameters_text(value)
     if not isinstance(value, dict):
-        raise FlawError(ErrorCode.PARAMETERS_INVALID, f"is {_JSON_WORDS[type(value)]} where an object or its JSON text is expected.")
+        what = f"is {_JSON_WORDS[type(value)]} where an object or its JSON text is expected: correct its type."
+        raise FlawError(ErrorCode.PARAMETERS_INVALID, what)
     check_tree(value, ErrorCode.PARAMETERS_INVALID)
     return canonical_bytes(value).decode()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enact.error_catalogue import row_of
 from enact.errors import ErrorCode
 from enact.execution import redrive_refusal, verdict
-from enact.execution_state import RANK, Attempt, Execution, StepState
+from enact.execution_state import RANK, Attempt, AttemptState, Execution, StepState
 from enact.ids import entry_id
 from enact.intent_records import passed_on, with_approved_at
 from enact.kafka.stage import DeadLetter, Effect
@@ -157,7 +157,9 @@ class _Scribe:
         status, before = verdict(now).status, verdict(was).status
         is_human = fact.source is FactSource.HUMAN
         if is_human and now == was:
-            self._write(LedgerType.RESOLVE_REFUSED, None, attempt=fact.attempt, command_id=fact.command_id, reason=fact.reason)
+            known = was.by_nonce(fact.nonce)
+            self._write(LedgerType.RESOLVE_REFUSED, None, attempt=fact.attempt, command_id=fact.command_id, reason=fact.reason,
+                        result=_why_refused(known))  # fmt: skip
             return
         if not is_human and (_rose(was, now, fact.nonce) or now.evidence != was.evidence):
             error = fact.error.code if fact.error else None
@@ -215,6 +217,14 @@ def _rose(was: StepState, now: StepState, nonce: str) -> bool:
     if before is None or after is None:
         return False
     return before.state is not after.state and RANK[after.state] > RANK[before.state]
+
+
+def _why_refused(attempt: Attempt | None) -> str:
+    """Why a person's finding changed nothing."""
+    if attempt is None:
+        return "no such attempt"
+    is_undecided = attempt.state in {AttemptState.OPEN, AttemptState.UNKNOWN}
+    return "its lease is not over: the call may still be under way" if is_undecided else f"it is {attempt.state} already"
 
 
 def _open_status(step: StepState) -> Status | None:

@@ -7,7 +7,7 @@ from typing import Final
 from enact import ids
 from enact.approval import SignatureCheck, check_approval
 from enact.errors import ErrorCode, PermanentError, ValidationError
-from enact.json_schema import check_value
+from enact.json_schema import check_value, found
 from enact.mapping import parse_parameters
 from enact.records.action_type import ActionType
 from enact.records.intent import ApprovedIntent
@@ -60,13 +60,17 @@ Check = Callable[[Candidate], None]
 def required_fields(candidate: Candidate) -> None:
     """Every required field says something. Raises: ValidationError FIELD_MISSING naming all that do not."""
     intent = candidate.intent
-    missing = [f"{name} is empty or no id" for name in ID_FIELDS if not ids.is_id(getattr(intent, name))]
+    missing = [
+        f"{name} is {found(getattr(intent, name))} and no id, which has {ids.ID_WORDS}"
+        for name in ID_FIELDS
+        if not ids.is_id(getattr(intent, name))
+    ]
     missing += [f"target.{name} is empty" for name in ("entity_type", "entity_id") if not getattr(intent.target, name).strip()]
     missing += [f"{name} is empty" for name in ("status", "parameters") if not getattr(intent, name).strip()]
     if intent.expires_at_epoch <= 0:
-        missing.append("expires_at_epoch is no time")
+        missing.append("expires_at_epoch is zero or less and no time in epoch seconds")
     if missing:
-        raise ValidationError(f"Required fields: {', '.join(missing)}.", code=ErrorCode.FIELD_MISSING)
+        raise ValidationError(f"{'; '.join(missing)}: fill it in and publish under a new id.", code=ErrorCode.FIELD_MISSING)
 
 
 def approval_evidence(candidate: Candidate) -> None:
@@ -78,7 +82,8 @@ def approved_status(candidate: Candidate) -> None:
     """The status is APPROVED. Raises: ValidationError NOT_APPROVED."""
     if candidate.intent.status != APPROVED:
         raise ValidationError(
-            f"status is a string of {len(candidate.intent.status)} characters, expected {APPROVED}.", code=ErrorCode.NOT_APPROVED
+            f"status is {found(candidate.intent.status)}, expected {APPROVED}: have the intent approved and publish it under a new id.",
+            code=ErrorCode.NOT_APPROVED,
         )
 
 
@@ -107,7 +112,10 @@ def not_expired(candidate: Candidate) -> None:
     """The deadline lies ahead; at the deadline itself it is too late. Raises: ValidationError DEADLINE_PASSED."""
     if candidate.intent.expires_at_epoch <= candidate.now_s:
         late_s = candidate.now_s - candidate.intent.expires_at_epoch
-        raise ValidationError(f"expires_at_epoch passed {late_s} s before the intent was looked at.", code=ErrorCode.DEADLINE_PASSED)
+        raise ValidationError(
+            f"expires_at_epoch passed {late_s} s before the intent was looked at: publish a new intent if it is still wanted.",
+            code=ErrorCode.DEADLINE_PASSED,
+        )
 
 
 def within_horizon(candidate: Candidate) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from enact import ids
 from enact.error_catalogue import row_of
@@ -15,6 +16,7 @@ from enact.records.intent import Admission, ApprovedIntent, Original
 from enact.records.tool_call import Refusal
 
 STAGE = "validation"
+ID_REUSED: Final = "action_intent_id was used before with another content: publish the changed intent under a new id."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,21 +58,27 @@ def dead_letter_of(admission: Admission) -> DeadLetter | None:
         generation=admission.generation,
         original=admission.original,
         exception_class=ValidationError.__name__,
+        source=admission.source,
     )
 
 
 def reused_id_letter(loser: Admission) -> DeadLetter:
-    """The dead letter of an intent that came second under a taken id with another content."""
+    """The dead letter of an intent that came second under a taken id with another content.
+
+    Its bytes are the published ones, unless another process decided the winner at the same moment: then they are the
+    same intent, written again.
+    """
     intent = loser.validated.intent if loser.validated else None
     original = loser.original
     if original is None and intent is not None:
         original = Original(key=intent.action_intent_id.encode(), value=codec.encode(intent))
     return DeadLetter(
         code=ErrorCode.INTENT_ID_REUSED,
-        message="action_intent_id was used before with another content: publish the changed intent under a new id.",
+        message=ID_REUSED,
         generation=loser.generation,
         original=original,
         exception_class=ValidationError.__name__,
+        source=loser.source,
     )
 
 

@@ -1,9 +1,8 @@
 """From the bytes of an intent to who it is and what it says; an intent without an identity has no execution."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-
-import msgspec
 
 from enact import ids
 from enact.error_catalogue import Consequence, row_of
@@ -11,6 +10,7 @@ from enact.errors import ErrorCode, ValidationError
 from enact.json_schema import found
 from enact.records import codec
 from enact.records.intent import Admission, ApprovedIntent, Original
+from enact.strict_json import MAX_EXACT_INTEGER, parse_tree
 
 JSON_START: Final = b"{"
 
@@ -44,9 +44,11 @@ def read_original(original: Original, *, max_bytes: int) -> Reading:
     """
     value = original.value
     if value is None:
-        raise ValidationError("The record has no value, expected an ApprovedIntent.", code=ErrorCode.NULL_VALUE)
+        what = "The record has no value where an ApprovedIntent is expected: publish the intent; to stop one, cancel its execution."
+        raise ValidationError(what, code=ErrorCode.NULL_VALUE)
     if len(value) > max_bytes:
-        raise ValidationError(f"The intent has {len(value)} bytes, allowed are {max_bytes}.", code=ErrorCode.INTENT_TOO_LARGE)
+        what = f"The intent has {len(value)} bytes, allowed are {max_bytes}: keep large content elsewhere and pass a reference."
+        raise ValidationError(what, code=ErrorCode.INTENT_TOO_LARGE)
     try:
         intent = codec.decode(ApprovedIntent, value)
     except ValidationError as error:
@@ -58,17 +60,18 @@ def read_original(original: Original, *, max_bytes: int) -> Reading:
 def read_intent(intent: ApprovedIntent, original: Original | None = None) -> Reading:
     """The reading of a decoded intent, `original` being its bytes where they are at hand."""
     digest: str | None = None
-    flaw: ValidationError | None = None
-    try:
-        digest = ids.intent_sha256(intent)
-    except ValidationError as error:
-        flaw = error
+    flaw = _inexact_number(intent)
+    if flaw is None:
+        try:
+            digest = ids.intent_sha256(intent)
+        except ValidationError as error:
+            flaw = error
     return Reading(
         tenant_id=intent.tenant_id,
         action_intent_id=intent.action_intent_id,
         account_id=intent.account_id,
         action_type=intent.action_type,
-        expires_at_epoch=intent.expires_at_epoch,
+        expires_at_epoch=_epoch_s(intent.expires_at_epoch),
         original=original or Original(key=intent.action_intent_id.encode(), value=codec.encode(intent)),
         intent=intent,
         intent_sha256=digest,
@@ -76,44 +79,47 @@ def read_intent(intent: ApprovedIntent, original: Original | None = None) -> Rea
     )
 
 
-class _Identity(msgspec.Struct):
-    """What is looked for in a record that is no valid intent; other fields are skipped unread."""
-
-    tenant_id: Any = None
-    action_intent_id: Any = None
-    account_id: Any = None
-    action_type: Any = None
-    expires_at_epoch: Any = None
+def _inexact_number(intent: ApprovedIntent) -> ValidationError | None:
+    """Avro carries 64 bits; what JSON and the digest cannot carry is refused by name."""
+    policy = intent.execution_policy
+    numbers: dict[str, int | None] = {
+        "expires_at_epoch": intent.expires_at_epoch,
+        "registry_version": intent.registry_version,
+        "approval.approved_at": intent.approval.approved_at,
+        "execution_policy.max_attempts": policy.max_attempts if policy else None,
+        "execution_policy.timeout_seconds": policy.timeout_seconds if policy else None,
+    }
+    for name, number in numbers.items():
+        if number is not None and abs(number) > MAX_EXACT_INTEGER:
+            what = f"{name} is an integer beyond +-(2^53-1): correct it and publish under a new id."
+            return ValidationError(what, code=ErrorCode.NUMBER_NOT_EXACT)
+    return None
 
 
 def _read_damaged(original: Original, value: bytes, error: ValidationError) -> Reading:
     """An execution that fails visibly, if the identity of the damaged intent is known; else the error goes on."""
     if row_of(error.code).consequence is Consequence.DEAD_LETTER_ONLY:
         raise error
-    identity = _identity_of(value)
-    if identity is None:
-        raise error
-    tenant_id, action_intent_id = _text(identity.tenant_id), _text(identity.action_intent_id)
+    fields = _fields_of(value)
+    tenant_id, action_intent_id = fields.get("tenant_id"), fields.get("action_intent_id")
     _check_identity(tenant_id, action_intent_id, original.key)
-    expires = identity.expires_at_epoch
     return Reading(
-        tenant_id=tenant_id,
-        action_intent_id=action_intent_id,
-        account_id=_text(identity.account_id),
-        action_type=_text(identity.action_type),
-        expires_at_epoch=expires if isinstance(expires, int) and 0 < expires < 2**53 else 0,
+        tenant_id=str(tenant_id),
+        action_intent_id=str(action_intent_id),
+        account_id=_text(fields.get("account_id")),
+        action_type=_text(fields.get("action_type")),
+        expires_at_epoch=_epoch_s(fields.get("expires_at_epoch")),
         original=original,
         error=error,
     )
 
 
-def _identity_of(value: bytes) -> _Identity | None:
-    try:
-        if value.startswith(JSON_START):
-            return msgspec.json.decode(value, type=_Identity)
-        return msgspec.convert(codec.avro_tree(ApprovedIntent, value), type=_Identity)
-    except (msgspec.MsgspecError, RecursionError, ValidationError):
-        return None
+def _fields_of(value: bytes) -> Mapping[str, Any]:
+    """What a damaged intent says of itself. Both were read once already: what had no fields at all is MALFORMED_RECORD."""
+    if value.startswith(JSON_START):
+        tree: dict[str, Any] = parse_tree(value, ErrorCode.MALFORMED_RECORD)
+        return tree
+    return codec.avro_tree(ApprovedIntent, value)
 
 
 def _text(value: object) -> str:
@@ -121,11 +127,19 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) and ids.is_id(value) else ""
 
 
-def _check_identity(tenant_id: str, action_intent_id: str, key: bytes | None) -> None:
+def _epoch_s(value: object) -> int:
+    """A time that every reader can carry; anything else counts as absent."""
+    return value if type(value) is int and 0 < value <= MAX_EXACT_INTEGER else 0
+
+
+def _check_identity(tenant_id: object, action_intent_id: object, key: bytes | None) -> None:
     """Raises: ValidationError FIELD_MISSING without ids, KEY_MISMATCH for another key; both mean dead letter only here."""
     for name, value in (("tenant_id", tenant_id), ("action_intent_id", action_intent_id)):
-        if not ids.is_id(value):
-            raise ValidationError(f"{name}: found {found(value)}, expected 1 to 128 of A-Z a-z 0-9 . _ : -.", code=ErrorCode.FIELD_MISSING)
-    if key != action_intent_id.encode():
+        if not (isinstance(value, str) and ids.is_id(value)):
+            seen = "nothing" if value is None else found(value)
+            what = f"{name}: found {seen}, expected {ids.ID_WORDS}; correct it and publish again."
+            raise ValidationError(what, code=ErrorCode.FIELD_MISSING)
+    if key != str(action_intent_id).encode():
         what = "no key" if key is None else f"a key of {len(key)} bytes"
-        raise ValidationError(f"The record has {what} that is not its action_intent_id.", code=ErrorCode.KEY_MISMATCH)
+        message = f"The record has {what}, which is not its action_intent_id: publish it with action_intent_id as its key, in UTF-8."
+        raise ValidationError(message, code=ErrorCode.KEY_MISMATCH)

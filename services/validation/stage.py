@@ -14,10 +14,11 @@ from enact.records.enums import Decision
 from enact.records.intent import Admission, Header, Original, ReturnedIntent, SourcePosition, ValidatedIntent
 from enact.registry import RegistryView, entry_digest
 from services.validation.checks import Candidate, Limits, first_failure
-from services.validation.emission import STAGE, Topics, admission_key, dead_letter_of, emissions, intent_of, reused_id_letter
+from services.validation.emission import ID_REUSED, STAGE, Topics, admission_key, dead_letter_of, emissions, intent_of, reused_id_letter
 from services.validation.intake import Reading, read_intent, read_original
 
 WRONG_PARTITION = "WRONG_PARTITION"
+MAX_UNREAD = 10_000
 
 
 class ValidationStage:
@@ -39,6 +40,7 @@ class ValidationStage:
         self._registry = registry
         self._clock = clock
         self._limits = limits or Limits()
+        self._unread: dict[bytes, str | None] = {}
 
     def decide(self, record: InRecord, state: StateView | None) -> Sequence[Effect]:
         """An Admission for the log; or what the known decision sends, again; or a dead letter; or a forward to the right partition."""
@@ -61,6 +63,7 @@ class ValidationStage:
             raise StateLostError("A tombstone in the admissions log, where none is ever written.")
         admission = codec.decode(Admission, record.value)
         key = admission_key(admission.tenant_id, admission.action_intent_id, admission.generation)
+        self._unread.pop(key, None)
         known = state.get(key)
         if known is None:
             sent = emissions(admission, self._topics, partition=record.partition, headers=passed_on(record.headers))
@@ -99,7 +102,8 @@ class ValidationStage:
         tenant_id, action_intent_id = returned.tenant_id or "", returned.action_intent_id or ""
         if not (ids.is_id(tenant_id) and ids.is_id(action_intent_id)):
             raise ValidationError(
-                "A ReturnedIntent without an original needs tenant_id and action_intent_id.", code=ErrorCode.FIELD_MISSING
+                "tenant_id or action_intent_id is missing in a ReturnedIntent without an original: give both, or the original.",
+                code=ErrorCode.FIELD_MISSING,
             )
         _check_key(record, action_intent_id)
         right = partition_of(action_intent_id, self._partition_count)
@@ -122,11 +126,12 @@ class ValidationStage:
         return read_intent(intent)
 
     def _append(self, record: InRecord, reading: Reading, generation: int) -> OutRecord:
-        admission = self._admission(record, reading, generation)
+        key = admission_key(reading.tenant_id, reading.action_intent_id, generation)
+        admission = self._admission(record, reading, generation, is_contested=self._is_contested(key, reading.intent_sha256))
         return OutRecord(
             topic=self._topics.admissions,
             partition=record.partition,
-            key=admission_key(reading.tenant_id, reading.action_intent_id, generation),
+            key=key,
             value=codec.encode(admission),
             headers=self._began(record),
         )
@@ -136,7 +141,16 @@ class ValidationStage:
         headers = tuple(one for one in passed_on(record.headers) if one[0] != APPROVED_AT or record.topic != self._topics.approved)
         return with_approved_at(headers, record.timestamp_ms)
 
-    def _admission(self, record: InRecord, reading: Reading, generation: int) -> Admission:
+    def _is_contested(self, key: bytes, intent_sha256: str | None) -> bool:
+        """True if another content of this key was appended and not read back yet: this one will likely lose.
+
+        Only a hint, for how much the Admission carries: what counts is decided when the log is read.
+        """
+        if len(self._unread) >= MAX_UNREAD:
+            self._unread.clear()
+        return self._unread.setdefault(key, intent_sha256) != intent_sha256
+
+    def _admission(self, record: InRecord, reading: Reading, generation: int, *, is_contested: bool) -> Admission:
         now_ms = self._clock.wall_ms()
         validated, error = self._judge(reading, generation, now_ms)
         return Admission(
@@ -149,7 +163,7 @@ class ValidationStage:
             intent_sha256=reading.intent_sha256,
             source=SourcePosition(topic=record.topic, partition=record.partition, offset=record.offset),
             validated=validated,
-            original=reading.original if error else None,
+            original=reading.original if error or is_contested else None,
             decided_at_ms=now_ms,
             account_id=reading.account_id,
             action_type=reading.action_type,
@@ -161,7 +175,7 @@ class ValidationStage:
         if intent is None:
             return None, reading.error
         candidate = Candidate(intent=intent, registry=view, now_ms=now_ms, limits=self._limits)
-        error = first_failure(candidate) or reading.error
+        error = reading.error or first_failure(candidate)
         if error is not None or reading.intent_sha256 is None:
             return None, error
         entry = candidate.entry()
@@ -208,20 +222,22 @@ class ValidationStage:
 
 def _decode_returned(record: InRecord, max_intent_bytes: int) -> ReturnedIntent:
     if record.value is None:
-        raise ValidationError("The record has no value, expected a ReturnedIntent.", code=ErrorCode.NULL_VALUE)
+        what = "The record has no value where a ReturnedIntent is expected: let only enact write this topic."
+        raise ValidationError(what, code=ErrorCode.NULL_VALUE)
     if len(record.value) > 2 * max_intent_bytes:
-        raise ValidationError(
-            f"The record has {len(record.value)} bytes, allowed are {2 * max_intent_bytes}.", code=ErrorCode.INTENT_TOO_LARGE
-        )
+        what = f"The record has {len(record.value)} bytes, allowed are {2 * max_intent_bytes}: let only enact write this topic."
+        raise ValidationError(what, code=ErrorCode.INTENT_TOO_LARGE)
     returned = codec.decode(ReturnedIntent, record.value)
     if returned.generation < 1:
-        raise ValidationError("generation is below 1.", code=ErrorCode.MALFORMED_RECORD)
+        what = "generation is below 1, where the first one is 1: let only enact write this topic."
+        raise ValidationError(what, code=ErrorCode.MALFORMED_RECORD)
     return returned
 
 
 def _check_key(record: InRecord, action_intent_id: str) -> None:
     if record.key != action_intent_id.encode():
-        raise ValidationError("The record's key is not its action_intent_id.", code=ErrorCode.KEY_MISMATCH)
+        what = "The record's key is not the action_intent_id of the intent in it: let only enact write this topic."
+        raise ValidationError(what, code=ErrorCode.KEY_MISMATCH)
 
 
 def _same_content(one: Admission, other: Admission) -> bool:
@@ -237,13 +253,11 @@ def _letter(error: ValidationError, generation: int, original: Original) -> Dead
 
 
 def _reused() -> ValidationError:
-    return ValidationError(
-        "action_intent_id was used before with another content: publish the changed intent under a new id.", code=ErrorCode.INTENT_ID_REUSED
-    )
+    return ValidationError(ID_REUSED, code=ErrorCode.INTENT_ID_REUSED)
 
 
 def _unknown_generation(generation: int) -> ValidationError:
     return ValidationError(
-        f"Generation {generation} follows no decision that is known here: redrive the execution, or publish the intent again.",
+        f"generation is {generation} and follows no decision that is known here: redrive the execution, or publish the intent again.",
         code=ErrorCode.UNKNOWN_GENERATION,
     )

@@ -56,7 +56,19 @@ def test_half_of_a_surrogate_pair_makes_no_key() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("A.b_c:d-9", True), ("x" * 128, True), ("x" * 129, False), ("", False), ("a b", False), ("a\n", False), ("é", False)],
+    [
+        ("A.b_c:d-9", True),
+        ("x" * 128, True),
+        ("x" * 129, False),
+        ("", False),
+        ("a b", False),
+        ("a\n", False),
+        ("é", False),
+        (".", False),
+        ("..", False),
+        ("...", True),
+        (".a", True),
+    ],
 )
 def test_an_id_is_1_to_128_plain_characters(text: str, expected: bool) -> None:
     assert ids.is_id(text) is expected

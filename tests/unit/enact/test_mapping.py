@@ -155,7 +155,10 @@ def test_arguments_that_do_not_fit_the_tool_are_a_mapping_failure() -> None:
         map_intent(make_validated(intent), make_action_type())
 
     assert raised.value.code is ErrorCode.MAPPING_FAILED
-    assert raised.value.message == "arguments.priority: found a string of 6 characters, not allowed by enum"
+    assert raised.value.message == (
+        "arguments.priority: found a string of 6 characters, not allowed by enum High or Normal or Low: "
+        "correct the mapping in a new registry version, or the parameters."
+    )
 
 
 @pytest.mark.parametrize(

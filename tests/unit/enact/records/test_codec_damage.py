@@ -37,7 +37,7 @@ CLASSES: list[type] = list(SCHEMA_NAMES)
         (b'{"a":"\xff"}', ErrorCode.MALFORMED_RECORD, "not valid UTF-8"),
         (b"{}{}", ErrorCode.MALFORMED_RECORD, "is not JSON"),
         (b'{"a":' * 100_000, ErrorCode.MALFORMED_RECORD, "nested deeper"),
-        (b'{"tenant_id":NaN}', ErrorCode.NUMBER_NOT_EXACT, "NaN"),
+        (b'{"action_intent_id":NaN}', ErrorCode.NUMBER_NOT_EXACT, ".action_intent_id is NaN"),
     ],
 )
 def test_what_is_no_record_is_refused_with_what_was_found(value: bytes, code: ErrorCode, said: str) -> None:

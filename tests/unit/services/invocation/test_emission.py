@@ -144,8 +144,24 @@ def test_a_persons_denial_before_the_lease_is_over_is_refused(world: World) -> N
     world.append(human(nonce, Effect.NOT_APPLIED))
     world.settle()
 
-    assert last(world, "RESOLVE_REFUSED").details["command_id"] == "command-1"
+    refused = last(world, "RESOLVE_REFUSED").details
+    assert refused["command_id"] == "command-1"
+    assert refused["result"] == "its lease is not over: the call may still be under way"
     assert world.statuses() == ["IN_DOUBT"]
+
+
+def test_a_refused_denial_says_what_stands_against_it(world: World) -> None:
+    world.publish(world.call())
+    world.settle()
+
+    world.append(human(world.connector.calls[0].nonce, Effect.NOT_APPLIED))
+    world.settle()
+    known = last(world, "RESOLVE_REFUSED").details["result"]
+    world.append(human("never-claimed", Effect.NOT_APPLIED))
+    world.settle()
+
+    assert known == "it is APPLIED already"
+    assert last(world, "RESOLVE_REFUSED").details["result"] == "no such attempt"
 
 
 def test_a_release_that_clears_a_doubt_says_so(world: World) -> None:

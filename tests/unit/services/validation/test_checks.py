@@ -23,12 +23,12 @@ def test_a_valid_intent_passes_every_check() -> None:
 @pytest.mark.parametrize(
     ("flaw", "code", "words"),
     [
-        ({"account_id": ""}, ErrorCode.FIELD_MISSING, "account_id is empty or no id"),
-        ({"account_id": "two words"}, ErrorCode.FIELD_MISSING, "account_id is empty or no id"),
-        ({"action_type": ""}, ErrorCode.FIELD_MISSING, "action_type is empty or no id"),
+        ({"account_id": ""}, ErrorCode.FIELD_MISSING, "account_id is a string of 0 characters and no id"),
+        ({"account_id": "two words"}, ErrorCode.FIELD_MISSING, "account_id is a string of 9 characters and no id"),
+        ({"action_type": ""}, ErrorCode.FIELD_MISSING, "action_type is a string of 0 characters and no id"),
         ({"status": ""}, ErrorCode.FIELD_MISSING, "status is empty"),
         ({"parameters": ""}, ErrorCode.FIELD_MISSING, "parameters is empty"),
-        ({"expires_at_epoch": 0}, ErrorCode.FIELD_MISSING, "expires_at_epoch is no time"),
+        ({"expires_at_epoch": 0}, ErrorCode.FIELD_MISSING, "expires_at_epoch is zero or less"),
         ({"target": Target(entity_type="", entity_id="1")}, ErrorCode.FIELD_MISSING, "target.entity_type is empty"),
         ({"target": Target(entity_type="A", entity_id=" ")}, ErrorCode.FIELD_MISSING, "target.entity_id is empty"),
         ({"approval": make_approval(approved_by="")}, ErrorCode.APPROVAL_INVALID, "approval.approved_by"),

@@ -69,7 +69,7 @@ class TestDeadLetterOnly:
         sent = world.publish(b"{" + b"x" * 100)
 
         assert letter(sent).code is ErrorCode.INTENT_TOO_LARGE
-        assert letter(sent).message == "The intent has 101 bytes, allowed are 100."
+        assert letter(sent).message == "The intent has 101 bytes, allowed are 100: keep large content elsewhere and pass a reference."
 
     def test_an_intent_at_the_limit_is_read(self) -> None:
         size = len(codec.encode(make_intent()))
