@@ -3,6 +3,7 @@
 import typer
 
 from cli import registry, switch, topics
+from cli.bench import bench
 from cli.cancel import cancel
 from cli.demo import demo
 from cli.output import EXIT_CODES_HELP
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.command("up")(up)
 app.command("demo")(demo)
+app.command("bench")(bench)
 app.command("run")(run)
 app.command("submit")(submit)
 app.command("status")(status)

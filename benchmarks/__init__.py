@@ -1,0 +1,1 @@
+"""Measurements of the whole pipeline, side by side with the bare client loop: README.md says how to run and read them."""

@@ -1,0 +1,147 @@
+"""One load on a running pipeline, and everything that is measured of it."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from benchmarks.arithmetic import latency_ms, rate_of_all, steady_rate
+from benchmarks.load import OutcomeWatch, intent_records, publish, read_all
+from benchmarks.pipeline import MEASURED_TOPICS, Pipeline
+from benchmarks.usage import cpu_of, cpu_s, log_bytes, memory_of
+from enact.kafka.client import KafkaWriter
+from enact.kafka.transport import NextOffset, TopicPartition
+from enact.records import ActionOutcome, Status
+from enact.records.codec import decode
+
+API_PATIENCE_S: Final = 60.0
+DRIVER: Final = "driver"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """How much to publish and how fast. `rate` None: all at once. `delay_ms`: the tool's own time."""
+
+    name: str
+    count: int
+    rate: float | None = None
+    delay_ms: float = 0.0
+    timeout_s: float = 180.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Measured:
+    """What one load showed. CPU in microseconds per execution, memory in megabytes (10⁶), latencies in milliseconds, sizes in bytes.
+
+    `executions_per_s`: from the first publication to the last outcome, as the bare loop counts. `steady_per_s`: without
+    the first and the last tenth. `latency` by this process's clock; `latency_broker` by the broker's (LogAppendTime).
+    """
+
+    load: str
+    count: int
+    rate: float | None
+    delay_ms: float
+    executions_per_s: float = 0.0
+    steady_per_s: float | None = None
+    latency: dict[str, float] = field(default_factory=dict)
+    latency_broker: dict[str, float] = field(default_factory=dict)
+    cpu_us: dict[str, float] = field(default_factory=dict)
+    memory: dict[str, dict[str, float]] = field(default_factory=dict)
+    bytes_per_execution: dict[str, float] = field(default_factory=dict)
+    records_per_execution: dict[str, float] = field(default_factory=dict)
+    api_behind_s: float | None = None
+    tool: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def measure(pipeline: Pipeline, load: Load, *, tag: str, driver_pid: int, tell: Callable[[str], None]) -> Measured:
+    """Publish, wait for every outcome, wait for the api, add up.
+
+    Raises: RuntimeError if an outcome is missing or is no success, if the tool saw a call twice, or if a stage ended.
+    """
+    pipeline.tool.set_delay(load.delay_ms)
+    records = intent_records(load.count, tag, topic=pipeline.topic("intents.approved"), partitions=pipeline.partitions)
+    writer, watch = KafkaWriter(pipeline.kafka), OutcomeWatch(pipeline.kafka, pipeline.topic("outcomes"))
+    before, bytes_before, api_before = pipeline.ends(), _bytes(pipeline), pipeline.api_records()
+    pids = {**pipeline.pids(), DRIVER: driver_pid}
+    watch.start(list(records))
+    cpu_before = cpu_of(pids)
+    try:
+        sent = publish(writer, records, rate=load.rate)
+        is_done = watch.wait(load.timeout_s, lambda done: tell(f"{load.name}: {done} of {load.count}"))
+    finally:
+        writer.close()
+    cpu_after, memory = cpu_of(pids), memory_of(pids)
+    if not is_done:
+        raise RuntimeError(f"{load.name}: {len(watch.ends.arrived_s)} of {load.count} ended within {load.timeout_s:g} s")
+    behind_s = _wait_for_api(pipeline, before, api_before)
+    if "api" in pids:  # it may lag behind: all of its work counts, and nobody's waiting for it
+        cpu_after["api"] = cpu_s(pids["api"])
+    cpu = {name: spent - cpu_before[name] for name, spent in cpu_after.items()}
+    pipeline.require_unharmed()
+    ends_s = list(watch.ends.arrived_s.values())
+    measured = Measured(load=load.name, count=load.count, rate=load.rate, delay_ms=load.delay_ms)
+    measured.executions_per_s = round(rate_of_all(min(sent.values()), ends_s), 1)
+    steady = steady_rate(ends_s)
+    measured.steady_per_s = None if steady is None else round(steady, 1)
+    measured.latency = latency_ms(sent, watch.ends.arrived_s)
+    measured.latency_broker = latency_ms(_published_s(pipeline, before, sent), watch.ends.appended_s)
+    measured.cpu_us = {name: round(seconds * 1e6 / load.count, 1) for name, seconds in cpu.items()}
+    measured.cpu_us["all"] = round(sum(cpu.values()) * 1e6 / load.count, 1)
+    measured.memory, measured.api_behind_s = memory, behind_s
+    after, bytes_after = pipeline.ends(), _bytes(pipeline)
+    measured.records_per_execution = {
+        short: round(sum(after[tp] - before[tp] for tp in pipeline.topic_partitions(short)) / load.count, 3) for short in MEASURED_TOPICS
+    }
+    measured.bytes_per_execution = {short: round((bytes_after[short] - bytes_before[short]) / load.count, 1) for short in MEASURED_TOPICS}
+    measured.bytes_per_execution["all"] = round(sum(measured.bytes_per_execution.values()), 1)
+    measured.tool = pipeline.tool.stats()
+    _require_success(measured, watch.ends.values)
+    return measured
+
+
+def idle_cpu(pids: dict[str, int], seconds: float) -> dict[str, float]:
+    """Share of one core that each process takes while nothing happens; `all` is their sum."""
+    before, started = cpu_of(pids), time.perf_counter()
+    time.sleep(seconds)
+    took = time.perf_counter() - started
+    found = {name: round((spent - before[name]) / took, 4) for name, spent in cpu_of(pids).items()}
+    return found | {"all": round(sum(found.values()), 4)}
+
+
+def _require_success(measured: Measured, values: list[bytes]) -> None:
+    statuses = Counter(decode(ActionOutcome, value).status for value in values)
+    if statuses != {Status.SUCCEEDED: measured.count}:
+        shown = ", ".join(f"{number} {status}" for status, number in statuses.items())
+        raise RuntimeError(f"{measured.load}: not every execution succeeded: {shown}")
+    if measured.tool["calls"] != measured.count or measured.tool["duplicates"]:
+        raise RuntimeError(f"{measured.load}: {measured.count} executions made {measured.tool} calls")
+
+
+def _wait_for_api(pipeline: Pipeline, before: dict[TopicPartition, NextOffset], api_before: int | None) -> float | None:
+    """Seconds after the last outcome until the api had taken every ledger entry; None without an api."""
+    if api_before is None:
+        return None
+    started = time.monotonic()
+    while time.monotonic() - started < API_PATIENCE_S:
+        now = pipeline.ends()
+        wanted = sum(now[tp] - before[tp] for tp in pipeline.topic_partitions("ledger"))
+        if (pipeline.api_records() or 0) - api_before >= wanted:
+            return round(time.monotonic() - started, 2)
+        time.sleep(0.2)
+    raise RuntimeError(f"the api is still behind the ledger after {API_PATIENCE_S:g} s")
+
+
+def _published_s(pipeline: Pipeline, before: dict[TopicPartition, NextOffset], sent: dict[str, float]) -> dict[str, float]:
+    starts = {tp: before[tp] for tp in pipeline.topic_partitions("intents.approved")}
+    found = read_all(pipeline.kafka, starts)
+    at = {record.key.decode(): record.timestamp_ms / 1000 for record in found if record.key is not None}
+    return {key: at[key] for key in sent}
+
+
+def _bytes(pipeline: Pipeline) -> dict[str, int]:
+    log_dir = pipeline.broker.storage.log_dir
+    return {short: log_bytes(log_dir, pipeline.topic(short)) for short in MEASURED_TOPICS}

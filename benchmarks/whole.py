@@ -1,0 +1,153 @@
+"""The whole run: columns and bare loop in turn, round after round, on one warmed broker; then medians, ratios and budgets."""
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.bare import BareLoop
+from benchmarks.instant_crm import InstantCrm
+from benchmarks.measure import Load, Measured, idle_cpu, measure
+from benchmarks.pipeline import CLASS_D, CLASS_P, WITHOUT_API, Column, Pipeline
+from benchmarks.summary import summary
+from benchmarks.up_time import measure_up
+from benchmarks.usage import memory_of
+from enact.broker.embedded import EmbeddedBroker
+from enact.broker.java import BENCHMARK
+
+SATURATED: Final = "saturated"
+UNLOADED: Final = "unloaded"
+AT_200: Final = "at 200/s"
+SLOW: Final = "slow tool"
+
+SETTLE_S: Final = 1.0
+"""Between the last load and the look at what everything takes while nothing happens."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How long everything takes. `rounds`: by column name; the bare loop runs once after each round of P.
+
+    `warm_s`: seconds of load before anything is measured, at each start of the stages; the broker's compiler needs 5 and more.
+    """
+
+    kind: str
+    saturated: int
+    unloaded: int
+    at_200: int
+    warm_s: float
+    idle_s: float
+    rounds: dict[str, int]
+    has_up: bool
+    bare_loads: tuple[str, ...] = (UNLOADED, AT_200, SATURATED, SLOW)
+
+    def loads(self) -> tuple[Load, ...]:
+        return (
+            Load(name=UNLOADED, count=self.unloaded, rate=20.0),
+            Load(name=AT_200, count=self.at_200, rate=200.0),
+            Load(name=SATURATED, count=self.saturated),
+            Load(name=SLOW, count=self.saturated, delay_ms=20.0),
+        )
+
+
+QUICK: Final = Size(
+    kind="quick",
+    saturated=2_000,
+    unloaded=60,
+    at_200=600,
+    warm_s=4.0,
+    idle_s=2.0,
+    rounds={"P": 1},
+    has_up=False,
+    bare_loads=(UNLOADED, SATURATED),
+)
+FULL: Final = Size(
+    kind="full", saturated=15_000, unloaded=300, at_200=2_000, warm_s=6.0, idle_s=5.0, rounds={"P": 3, "D": 2, "P-no-api": 2}, has_up=True
+)
+
+
+@dataclass(slots=True)
+class Found:
+    """What was measured, before any arithmetic over rounds."""
+
+    columns: dict[str, list[dict[str, Measured]]]
+    idle: dict[str, list[dict[str, Any]]]
+    bare: list[dict[str, dict[str, Any]]]
+    up: dict[str, Any] | None = None
+
+
+class Bench:
+    """One run in a folder of its own."""
+
+    def __init__(self, size: Size, bare_loop: BareLoop, folder: Path, *, partitions: int, tell: Tell) -> None:
+        self._size, self._bare_loop, self._folder = size, bare_loop, folder
+        self._partitions, self._tell = partitions, tell
+        self._tags = itertools.count(1)
+
+    def run(self) -> dict[str, Any]:
+        """Everything; the result as `summary` shapes it. Raises: RuntimeError, EnactError."""
+        started = time.monotonic()
+        found = Found(columns={}, idle={}, bare=[])
+        with self._broker() as broker, InstantCrm() as tool:
+            for number in range(max(self._size.rounds.values())):
+                for column in (CLASS_P, CLASS_D, WITHOUT_API):
+                    if number < self._size.rounds.get(column.name, 0):
+                        self._tell(f"round {number + 1}, column {column.name}")
+                        self._measure_column(found, column, broker, tool)
+                    if column is CLASS_P:
+                        self._measure_bare(found, broker)
+        if self._size.has_up:
+            self._tell("enact up: time until ready, at rest")
+            found.up = measure_up(self._folder / "up", idle_s=2 * self._size.idle_s)
+        self._tell(f"measured in {time.monotonic() - started:.0f} s")
+        return summary(found, kind=self._size.kind, partitions=self._partitions, bare_absent=self._bare_loop.absent_because)
+
+    @contextmanager
+    def _broker(self) -> Iterator[EmbeddedBroker]:
+        broker = EmbeddedBroker(self._folder, port=0, controller_port=0, java=BENCHMARK, on_progress=self._tell)
+        self._tell("starting a broker with the full compiler and 512 MB")
+        try:
+            broker.start()
+            broker.wait_ready()
+            yield broker
+        finally:
+            broker.stop()
+
+    def _measure_column(self, found: Found, column: Column, broker: EmbeddedBroker, tool: InstantCrm) -> None:
+        with Pipeline(column, broker=broker, tool=tool, folder=self._folder, partitions=self._partitions, tell=self._tell) as pipeline:
+            memory = memory_of(pipeline.pids())
+            self._warm(pipeline)
+            measured = {load.name: self._measure_load(pipeline, load) for load in self._size.loads()}
+            found.columns.setdefault(column.name, []).append(measured)
+            time.sleep(SETTLE_S)
+            at_rest = {"cpu": idle_cpu(pipeline.pids(), self._size.idle_s), "memory": memory}
+            found.idle.setdefault(column.name, []).append(at_rest)
+
+    def _measure_load(self, pipeline: Pipeline, load: Load) -> Measured:
+        return measure(pipeline, load, tag=f"b{next(self._tags)}", driver_pid=os.getpid(), tell=self._tell)
+
+    def _warm(self, pipeline: Pipeline) -> None:
+        """Load until the broker's compiler has seen enough: a fresh JVM's first seconds are nobody's figures."""
+        self._tell(f"warming up for {self._size.warm_s:g} s")
+        deadline_s = time.monotonic() + self._size.warm_s
+        while True:
+            self._measure_load(pipeline, Load(name="warm-up", count=500))
+            if time.monotonic() >= deadline_s:
+                return
+
+    def _measure_bare(self, found: Found, broker: EmbeddedBroker) -> None:
+        if self._bare_loop.program is None:
+            return
+        told: dict[str, dict[str, Any]] = {}
+        for load in (one for one in self._size.loads() if one.name in self._size.bare_loads):
+            self._tell(f"the bare loop, {load.name}")
+            told[load.name] = self._bare_loop.run(
+                broker, count=load.count, rate=load.rate, delay_ms=load.delay_ms, partitions=self._partitions
+            )
+        found.bare.append(told)
