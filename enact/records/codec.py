@@ -7,6 +7,7 @@ Whatever the bytes are, the readers here raise nothing but ValidationError, and 
 import copy
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -17,6 +18,7 @@ from fastavro.read import SchemaResolutionError
 
 from enact.canonical import canonical_bytes
 from enact.errors import ErrorCode, ValidationError
+from enact.records.avro_compiled import CANNOT_READ, Read, compiled_reader
 from enact.records.avro_form import tree_reader, tree_writer
 from enact.records.control import Probe, Switch
 from enact.records.json_form import json_reader, json_writer
@@ -58,6 +60,7 @@ class _Avro:
     fingerprint: bytes
     to_tree: Callable[[Any], Any]
     from_tree: Callable[[Any], Any]
+    read: Read
 
 
 def encode(record: object) -> bytes:
@@ -136,11 +139,15 @@ def decode_switch_record(value: bytes) -> Switch | Probe:
 def _avro(cls: type) -> _Avro:
     shape, current = shape_of(cls), schemas_of(cls).current
     header = SINGLE_OBJECT_MARK + current.fingerprint
-    return _Avro(header, current.parsed, current.fingerprint, tree_writer(shape), tree_reader(shape))
+    read = compiled_reader(cls, current.parsed)
+    return _Avro(header, current.parsed, current.fingerprint, tree_writer(shape), tree_reader(shape), read)
 
 
 def _decode_avro(cls: type, value: bytes) -> Any:
     avro = _avro(cls)
+    if value.startswith(avro.header):
+        with suppress(*CANNOT_READ):
+            return avro.read(value, HEADER_BYTES)
     tree = avro_tree(cls, value)
     try:
         return avro.from_tree(tree)
