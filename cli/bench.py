@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cli.output import Exit, end, print_json, print_table, refuse, say
+from cli.exit_codes import Exit
+from cli.output import end, print_json, print_table, refuse, say
 from cli.progress import console, headline
 from enact.errors import ConfigurationError, EnactError
 

@@ -12,6 +12,7 @@ from cli.up_file import Running, running
 from enact.clock import Clock, SystemClock
 from enact.commands import Commands, CommandTopics
 from enact.errors import ConfigurationError, EnactError
+from enact.ids import is_id
 from enact.kafka.transport import Reader, Writer
 from enact.registry_commands import RegistryCommands
 from enact.settings import KafkaSettings, KernelSettings, load
@@ -21,13 +22,29 @@ from topology.topics import topic_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Tenant = Annotated[str, typer.Option("--tenant", envvar="ENACT_TENANT", help="Tenant id.", show_default=False)]
+
+def _an_id(text: str) -> str:
+    if not is_id(text):
+        raise typer.BadParameter("an id has letters, digits and ._:- only, 1 to 128 of them.")
+    return text
+
+
+def _a_reason(text: str) -> str:
+    if not text.strip():
+        raise typer.BadParameter("say why in a few words: it is kept in the ledger with your name.")
+    return text
+
+
+Tenant = Annotated[str, typer.Option("--tenant", envvar="ENACT_TENANT", help="Tenant id.", show_default=False, callback=_an_id)]
+IntentId = Annotated[str, typer.Argument(help="The action_intent_id (or exec-<id>).", show_default=False, callback=_an_id)]
 Account = Annotated[str, typer.Option("--account", envvar="ENACT_ACCOUNT", help="Account id.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 ApiUrl = Annotated[
     str | None, typer.Option("--api-url", envvar="ENACT_API_URL", help="Where the api answers; none = that of a running `enact up`.")
 ]
-Reason = Annotated[str, typer.Option("--reason", help="Why: it is kept in the ledger with your name.", show_default=False)]
+Reason = Annotated[
+    str, typer.Option("--reason", help="Why: it is kept in the ledger with your name.", show_default=False, callback=_a_reason)
+]
 
 
 def api_url(given: str | None) -> str:
@@ -135,6 +152,7 @@ __all__ = [
     "AsJson",
     "Cluster",
     "EnactError",
+    "IntentId",
     "Reason",
     "Running",
     "Tenant",

@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cli.output import Exit, as_typed, refuse
+from cli.exit_codes import Exit
+from cli.output import as_typed, refuse
 from cli.platform_options import RUNNING_STAGES, PlatformOptions
 from cli.progress import Progress, console, headline
 from cli.up import EXAMPLE, end_interrupted

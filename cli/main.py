@@ -1,19 +1,14 @@
 """`enact`: every verb in one command."""
 
+import logging
+
 import typer
 
-from cli import registry, switch, topics
-from cli.bench import bench
-from cli.cancel import cancel
-from cli.demo import demo
-from cli.output import EXIT_CODES_HELP
-from cli.resolve import resolve
-from cli.run import run
-from cli.status import list_executions, status, timeline
-from cli.submit import submit
-from cli.up import up
+from cli.exit_codes import EXIT_CODES_HELP
+from cli.verbs import VerbGroup
 
 app = typer.Typer(
+    cls=VerbGroup,
     help="enact turns approved action intents into real-world effects: safely, visibly, and without deciding anything again.",
     epilog=EXIT_CODES_HELP,
     no_args_is_help=True,
@@ -21,19 +16,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("up")(up)
-app.command("demo")(demo)
-app.command("bench")(bench)
-app.command("run")(run)
-app.command("submit")(submit)
-app.command("status")(status)
-app.command("timeline")(timeline)
-app.command("list")(list_executions)
-app.command("cancel")(cancel)
-app.command("resolve")(resolve)
-app.add_typer(switch.app, name="switch")
-app.add_typer(registry.app, name="registry")
-app.add_typer(topics.app, name="topics")
+
+
+@app.callback()
+def _start() -> None:
+    """Before every verb."""
+    # The Kafka client writes hundreds of lines when a broker is down; a verb says it once, in a sentence with what to do.
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.NullHandler())
+
 
 if __name__ == "__main__":
     app()

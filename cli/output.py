@@ -1,41 +1,24 @@
 """What every verb says and how it ends: exit codes, JSON for programs, tables for people, refusals that say what to do."""
 
 import json
+import re
 import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from enum import IntEnum
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, NoReturn
 
 import typer
 
+from cli.exit_codes import Exit
 from enact.errors import ConfigurationError, EnactError
 from enact.settings import KernelSettings
 
-_PIPE_WIDTH = 240
-
-
-class Exit(IntEnum):
-    """Exit codes of `enact`. 2 is the code of a wrong command line, 64, 70 and 75 also those of a stage process."""
-
-    OK = 0
-    PROBLEM = 1
-    USAGE = 2
-    REFUSED = 3
-    NOT_FOUND = 4
-    TOO_LATE = 5
-    IN_DOUBT = 6
-    RECORDED = 7
-    CONFIGURATION = 64
-
-
-EXIT_CODES_HELP = (
-    "Exit codes: 0 done · 1 something around enact failed (broker, api); try again · 2 wrong command line · "
-    "3 refused, nothing was changed · 4 no such execution · 5 too late, it had ended · 6 in doubt, a person must look · "
-    "7 recorded, the answer is still to come · 64 configuration. `enact topics` has its own, see `enact topics --help`."
-)
+_GAP = 2
+_LEAST = 20
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def say(text: str) -> None:
@@ -54,17 +37,29 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table for people; the last column gets the space that is left."""
-    from rich.console import Console
-    from rich.table import Table
+    """A table for people. Where the terminal is too narrow for it, one block for each row: an id cut in two helps nobody.
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(cell.replace("[", r"\[") for cell in row))
-    # A file or a pipe has no width of its own, and an id cut in two helps nobody.
-    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)
+    Only the last column is ever wrapped. A file or a pipe has no width of its own: nothing is wrapped there.
+    """
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    say("\n".join(table_lines(columns, rows, width)))
+
+
+def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+    """The lines of a table, or of blocks; `width` None = as wide as it gets."""
+    rows = [[_CONTROL.sub(" ", cell) for cell in row] for row in rows]
+    widths = [max(len(row[place]) for row in (columns, *rows)) for place in range(len(columns) - 1)]
+    left = None if width is None else width - sum(widths) - _GAP * len(widths)
+    if left is not None and left < _LEAST:
+        pairs = [dict(zip(columns, row, strict=True)) for row in rows]
+        return "\n\n".join("\n".join(fact_lines(one)) for one in pairs).splitlines()
+    indent = " " * (sum(widths) + _GAP * len(widths))
+    lines = []
+    for row in (columns, *rows):
+        start = "".join(f"{cell:<{size + _GAP}}" for cell, size in zip(row[:-1], widths, strict=True))
+        first, *more = (wrap(row[-1], left, break_long_words=False, break_on_hyphens=False) if left else [row[-1]]) or [""]
+        lines += [f"{start}{first}".rstrip(), *(indent + text for text in more)]
+    return lines
 
 
 def end(code: Exit, message: str, *, as_json: bool = False, **details: Any) -> NoReturn:
@@ -93,12 +88,41 @@ def refuse(error: EnactError, *, as_json: bool = False) -> NoReturn:
     end(code, error.message, as_json=as_json, error_code=error.code.value)
 
 
+def text_of(file: str, what: str, *, as_json: bool) -> str:
+    """The text of a file that was named on the command line. Ends with exit code 3 if it cannot be read; `what` it should be."""
+    path = Path(file)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        end(Exit.REFUSED, f"{file} {_unreadable(error)}: name {what}.", as_json=as_json)
+
+
+def _unreadable(error: Exception) -> str:
+    match error:
+        case FileNotFoundError():
+            return "does not exist"
+        case IsADirectoryError():
+            return "is a folder"
+        case PermissionError():
+            return "may not be read by you"
+        case UnicodeDecodeError():
+            return "is not text in UTF-8"
+        case _:
+            return f"cannot be read ({error})"
+
+
 def facts(pairs: Mapping[str, str | None]) -> None:
     """Name and value, one pair a line; what has no value is left out."""
+    for line in fact_lines(pairs):
+        say(line)
+
+
+def fact_lines(pairs: Mapping[str, str | None]) -> list[str]:
+    """As `facts` says them."""
     width = max((len(name) for name, value in pairs.items() if value), default=0)
-    for name, value in pairs.items():
-        if value:
-            say(f"{name:<{width}}  {value}")
+    return [f"{name:<{width}}  {value}" for name, value in pairs.items() if value]
 
 
 def as_typed(settings: KernelSettings) -> str:

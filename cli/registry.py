@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from cli.context import AsJson, cluster
-from cli.output import Exit, end, print_json, print_table, refuse, say
+from cli.exit_codes import Exit
+from cli.output import end, print_json, print_table, refuse, say, text_of
 from enact.errors import EnactError
 from enact.records import ActionType
 from enact.registry import entry_digest
@@ -26,10 +27,17 @@ def apply(
     from connectors.catalogue import argument_schemas, registry_files
     from enact.registry_file import read_entries
 
+    if files:
+        texts = [(str(path), text_of(str(path), "a YAML file with registry entries", as_json=as_json)) for path in files]
+    else:
+        texts = [(name, file.read_text(encoding="utf-8")) for name, file in registry_files(with_sandbox=sandbox)]
     try:
-        given: list[Any] = [(str(path), path) for path in files] if files else list(registry_files(with_sandbox=sandbox))
-        texts = [(name, _read(file, name, as_json=as_json)) for name, file in given]
         entries = [entry for name, text in texts for entry in read_entries(text, file=name, argument_schemas=argument_schemas())]
+    except EnactError as error:
+        end(Exit.REFUSED, error.message, as_json=as_json, error_code=error.code.value)
+    if not entries:
+        end(Exit.REFUSED, f"{', '.join(name for name, _ in texts)} holds no entry; nothing was applied.", as_json=as_json)
+    try:
         with cluster() as door:
             added = door.registry().apply(entries)
     except EnactError as error:
@@ -60,13 +68,6 @@ def list_entries(as_json: AsJson = False) -> None:
             for one in entries
         ]
         print_table(["action type", "version", "tool", "effect class", "risk", "what it does"], rows)
-
-
-def _read(file: Any, name: str, *, as_json: bool) -> str:
-    try:
-        return str(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        end(Exit.REFUSED, f"{name} cannot be read ({type(error).__name__}): name a YAML file in UTF-8.", as_json=as_json)
 
 
 def _body(entry: ActionType) -> dict[str, Any]:

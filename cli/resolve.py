@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cli.cancel import OptionalAccount, Wait, tell
-from cli.context import AsJson, Reason, Tenant, cluster
-from cli.output import Exit, end, refuse
-from cli.status import IntentId
+from cli.cancel import OptionalAccount, Wait, either, tell
+from cli.context import AsJson, IntentId, Reason, Tenant, cluster
+from cli.exit_codes import Exit
+from cli.output import end, refuse
 from enact.errors import EnactError
 from enact.records import ExternalRef, Step
 
@@ -39,16 +39,19 @@ def resolve(
         end(Exit.REFUSED, "An object that you found means that it was applied: use --as applied, or leave --ref out.", as_json=as_json)
     try:
         with cluster() as door:
-            answer = door.commands().resolve(
-                tenant_id=tenant,
-                action_intent_id=intent_id,
-                account_id=account,
-                is_applied=finding is Finding.APPLIED,
-                reason=reason,
-                refs=refs,
-                attempt=attempt,
-                step=step,
-                timeout_s=timeout,
+            answer = either(
+                intent_id,
+                lambda one: door.commands().resolve(
+                    tenant_id=tenant,
+                    action_intent_id=one,
+                    account_id=account,
+                    is_applied=finding is Finding.APPLIED,
+                    reason=reason,
+                    refs=refs,
+                    attempt=attempt,
+                    step=step,
+                    timeout_s=timeout,
+                ),
             )
     except EnactError as error:
         refuse(error, as_json=as_json)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli.output import Exit, end, refuse
+from cli.exit_codes import Exit
+from cli.output import end, refuse
 from cli.platform_options import RUNNING_STAGES
 from enact.errors import ConfigurationError, EnactError
 from enact.settings import BOOTSTRAP, KernelSettings, load

@@ -1,6 +1,6 @@
 """docs/settings.md: every variable of every process, from the declarations.
 
-`python -m cli.settings_page` writes the page again; with `--check` it writes nothing and exits 3 if the page is stale.
+`python -m cli.settings_page` writes the page again; with `--check` it writes nothing and exits 9 if the page is stale.
 """
 
 import sys
@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from cli.exit_codes import Exit
 from enact.settings import BOOTSTRAP, BOOTSTRAP_ALIAS, KernelSettings
 from enact.settings_table import SettingRow, describe
 from services.api.settings import Settings as ApiProcessSettings
 from services.invocation.settings import InvocationSettings
 from services.validation.settings import Settings as ValidationProcessSettings
 
-EXIT_STALE = 3
 ROOT = Path(__file__).resolve().parent.parent
 PATH = "docs/settings.md"
 
@@ -48,7 +48,7 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
         return 0
     if arguments == ["--check"]:
         sys.stderr.write(f"stale: {PATH}. Run `make render` and commit the result.\n")
-        return EXIT_STALE
+        return Exit.STALE
     path.write_text(page(), encoding="utf-8")
     sys.stdout.write(f"wrote {PATH}\n")
     return 0

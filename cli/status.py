@@ -5,17 +5,16 @@ from urllib.parse import quote
 
 import typer
 
-from cli.context import Account, ApiUrl, AsJson, Tenant, api_url
+from cli.context import Account, ApiUrl, AsJson, IntentId, Tenant, api_url
+from cli.exit_codes import Exit
 from cli.http import ApiAnswer, get
-from cli.output import Exit, end, facts, print_json, print_table, refuse, say, warn
+from cli.output import end, facts, print_json, print_table, refuse, say, warn
 from enact.errors import EnactError
 
 _OLD_MS = 5_000
 _FOUND = 200
 _BAD_REQUEST = 400
 _UNKNOWN = 404
-
-IntentId = Annotated[str, typer.Argument(help="The action_intent_id (or exec-<id>).", show_default=False)]
 
 
 def status(intent_id: IntentId, tenant: Tenant, account: Account, url: ApiUrl = None, as_json: AsJson = False) -> None:

@@ -2,13 +2,13 @@
 
 import sys
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.context import AsJson, cluster
-from cli.output import Exit, as_typed, end, print_json, refuse, say
+from cli.exit_codes import Exit
+from cli.output import as_typed, end, print_json, refuse, say, text_of, warn
 from enact.errors import EnactError
 from enact.ids import execution_id
 from enact.kafka.transport import OutRecord
@@ -78,10 +78,14 @@ def submit(
 
 
 def _text(file: str, *, as_json: bool) -> str:
+    if file != "-":
+        return text_of(file, "a file with intents, or - for stdin", as_json=as_json)
+    if sys.stdin.isatty():
+        warn("Reading intents from the terminal; end with Ctrl-D on a line of its own.")
     try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        end(Exit.REFUSED, f"{file} cannot be read ({type(error).__name__}): name a file in UTF-8, or - for stdin.", as_json=as_json)
+        return sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError:
+        end(Exit.REFUSED, "What came on stdin is not text in UTF-8; nothing was published.", as_json=as_json)
 
 
 def _end_with(problems: list[str], *, as_json: bool) -> None:

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from cli.context import AsJson, Reason, cluster
-from cli.output import print_json, print_table, refuse, say
+from cli.output import as_typed, print_json, print_table, refuse, say
 from enact.errors import EnactError
 from enact.records import Switch, SwitchMode, SwitchState
+from enact.settings import KernelSettings, load
 
 app = typer.Typer(help="Kill switches: stop calls within two seconds, everywhere.", no_args_is_help=True)
 
@@ -33,7 +34,8 @@ def engage(
         return
     what = "ended as FAILED" if reject else "held until it is released or its time is over"
     say(f"Stopped: {scope}. From at most two seconds after now no new call starts; what comes is {what}. Calls under way finish.")
-    say(f"Release it with: enact switch release {scope} --engagement {switch.engagement_id} --reason …")
+    enact = as_typed(load(KernelSettings))
+    say(f"Release it with: {enact} switch release {scope} --engagement {switch.engagement_id} --reason 'say why'")
 
 
 @app.command("release")

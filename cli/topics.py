@@ -1,18 +1,15 @@
-"""`enact topics`: what should exist, what is there, and making the one into the other.
+"""`enact topics`: what should exist, what is there, and making the one into the other."""
 
-Exit codes: 0 = as declared (or done); 1 = a problem for a person, or the cluster does not answer; 2 = `plan` found something to change
-(also the code of a wrong command line); 3 = `render --check` found a stale file.
-"""
-
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from cli.context import kafka_settings
+from cli.context import AsJson, kafka_settings
+from cli.exit_codes import Exit
+from cli.output import end, print_json, refuse
 from cli.topology_apply import topology_apply, topology_plan
 from cli.up_file import Running, running
 from enact.errors import ConfigurationError, EnactError
@@ -22,9 +19,6 @@ from topology.plan import Action, Plan
 from topology.render import documents, specs_json
 from topology.spec import Sizing
 
-EXIT_PROBLEM = 1
-EXIT_CHANGES = 2
-EXIT_STALE = 3
 PARTITIONS, COPIES = 12, 3
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,24 +35,23 @@ Bootstrap = Annotated[
     str | None,
     typer.Option(help="host:port of the cluster, instead of ENACT_KAFKA__BOOTSTRAP_SERVERS or that of a running `enact up`."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @app.command("plan")
 def show_plan(
     partitions: Partitions = None, replication_factor: Copies = None, bootstrap: Bootstrap = None, as_json: AsJson = False
 ) -> None:
-    """Say what `apply` would do, and do nothing. Exit 0: as declared; 2: changes; 1: a problem no command can mend."""
+    """Say what `apply` would do, and do nothing. Exit 0: as declared; 8: changes; 1: a problem no command can mend."""
     try:
         settings = load(KernelSettings)
         found = topology_plan(_admin(settings, bootstrap), _sizing(settings, partitions, replication_factor, bootstrap))
     except EnactError as error:
-        _refuse(error)
+        refuse(error, as_json=as_json)
     _print_plan(found, as_json=as_json)
     if found.problems:
-        raise typer.Exit(EXIT_PROBLEM)
+        raise typer.Exit(Exit.PROBLEM)
     if found.actions:
-        raise typer.Exit(EXIT_CHANGES)
+        raise typer.Exit(Exit.CHANGES)
 
 
 @app.command("apply")
@@ -71,11 +64,17 @@ def apply(partitions: Partitions = None, replication_factor: Copies = None, boot
 
     try:
         settings = load(KernelSettings)
-        applied = topology_apply(_admin(settings, bootstrap), _sizing(settings, partitions, replication_factor, bootstrap), on_action=say)
+        admin, sizing = _admin(settings, bootstrap), _sizing(settings, partitions, replication_factor, bootstrap)
     except EnactError as error:
-        _refuse(error)
+        refuse(error, as_json=as_json)
+    try:
+        applied = topology_apply(admin, sizing, on_action=say)
+    except ConfigurationError as error:
+        end(Exit.REFUSED, error.message, as_json=as_json, error_code=error.code.value)
+    except EnactError as error:
+        refuse(error, as_json=as_json)
     if as_json:
-        _print_json({"done": [_as_json(action) for action in applied.done], "warnings": list(applied.warnings)})
+        print_json({"done": [_as_json(action) for action in applied.done], "warnings": list(applied.warnings)})
     elif not applied.done:
         typer.echo("Every topic is as declared: nothing to do.")
     for warning in applied.warnings:
@@ -84,7 +83,7 @@ def apply(partitions: Partitions = None, replication_factor: Copies = None, boot
 
 @app.command("render")
 def render(
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 3 if a file is stale.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 9 if a file is stale.")] = False,
     specs: Annotated[bool, typer.Option("--specs", help="Print the topics as JSON instead, for tools that create them.")] = False,
     partitions: Partitions = None,
     replication_factor: Copies = None,
@@ -95,14 +94,14 @@ def render(
         try:
             typer.echo(specs_json(_sizing(load(KernelSettings), partitions, replication_factor)), nl=False)
         except EnactError as error:
-            _refuse(error)
+            refuse(error)
         return
     if not (root / "pyproject.toml").is_file():
-        _refuse(ConfigurationError(f"{root} is not enact's source tree: run this in a checkout, or name it with --root."))
+        refuse(ConfigurationError(f"{root} is not enact's source tree: run this in a checkout, or name it with --root."))
     stale = [path for path, text in documents().items() if not _is_current(root / path, text)]
     if check and stale:
         typer.echo(f"stale: {', '.join(stale)}. Run `make render` and commit the result.", err=True)
-        raise typer.Exit(EXIT_STALE)
+        raise typer.Exit(Exit.STALE)
     for path in stale:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(documents()[path], encoding="utf-8")
@@ -132,7 +131,7 @@ def _sizing(settings: KernelSettings, partitions: int | None, replication_factor
 
 def _print_plan(found: Plan, *, as_json: bool) -> None:
     if as_json:
-        _print_json({"actions": [_as_json(action) for action in found.actions], "problems": list(found.problems)})
+        print_json({"actions": [_as_json(action) for action in found.actions], "problems": list(found.problems)})
         return
     if found.is_empty:
         typer.echo("Every topic is as declared: nothing to do.")
@@ -144,15 +143,6 @@ def _print_plan(found: Plan, *, as_json: bool) -> None:
 
 def _as_json(action: Action) -> dict[str, object]:
     return {"action": type(action).__name__, "text": str(action), **asdict(action)}
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2))
-
-
-def _refuse(error: EnactError) -> NoReturn:
-    typer.echo(error.message, err=True)
-    raise typer.Exit(EXIT_PROBLEM)
 
 
 if __name__ == "__main__":

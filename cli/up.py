@@ -7,7 +7,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cli.output import Exit, as_typed, end, refuse, warn
+from cli.exit_codes import Exit
+from cli.output import as_typed, end, refuse, warn
 from cli.platform_options import DEV_PARTITIONS, RUNNING_STAGES, SANDBOX_PORT, PlatformOptions
 from cli.processes import FIRST_HEALTH_PORT
 from cli.progress import Progress, console, headline

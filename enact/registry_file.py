@@ -38,6 +38,9 @@ def read_entries(text: str, *, file: str, argument_schemas: SchemaOf) -> list[Ac
     entries: list[ActionType] = []
     for number, raw in enumerate(_documents(text, file), start=1):
         where = f"{file}, entry {number}"
+        if not isinstance(raw, dict):
+            problems.append(f"{where}: an entry is a mapping (action_type: …, registry_version: …, and so on), this is a {_kind(raw)}.")
+            continue
         try:
             written = _Entry.model_validate(raw)
         except ValidationError as error:
@@ -140,12 +143,24 @@ def _documents(text: str, file: str) -> Iterator[object]:
     try:
         documents = list(yaml.load_all(text, Loader=_StrictLoader))
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{file} is not YAML: {error}") from error
+        raise ConfigurationError(f"{file} is not YAML{_place(error)}: nothing was applied.") from error
     for document in documents:
         if isinstance(document, list):
             yield from document
         elif document is not None:
             yield document
+
+
+def _kind(raw: object) -> str:
+    return {list: "list", str: "text", bool: "yes or no", int: "number", float: "number"}.get(type(raw), "single value")
+
+
+def _place(error: yaml.YAMLError) -> str:
+    """Where the reader stood when it gave up, and what it says; it counts lines from 0."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return f" ({error})"
+    mark = error.problem_mark
+    return f" at line {mark.line + 1}, column {mark.column + 1} ({error.problem})"
 
 
 def _field(location: tuple[int | str, ...]) -> str:

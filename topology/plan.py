@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from topology.spec import TopicSpec
 
+SHOWN_NAMES = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActualTopic:
@@ -85,11 +87,11 @@ def plan(desired: Sequence[TopicSpec], actual: Mapping[str, ActualTopic], *, uns
         if existing is None:
             actions += [CreateTopic(spec=spec), *_start(spec)]
             continue
-        found += _counts(spec, existing)
+        found += _copies(spec, existing)
         actions += _drift(spec, existing)
         if spec.name in unstarted:
             actions += _start(spec)
-    return Plan(actions=tuple(actions), problems=tuple(found))
+    return Plan(actions=tuple(actions), problems=(*_counts(desired, actual), *found))
 
 
 def _start(spec: TopicSpec) -> list[Action]:
@@ -98,19 +100,29 @@ def _start(spec: TopicSpec) -> list[Action]:
     return [StartLog(group=spec.log_of_group, topic=spec.name, partition_count=spec.partition_count)]
 
 
-def _counts(spec: TopicSpec, existing: ActualTopic) -> list[str]:
-    found = []
-    if existing.partition_count != spec.partition_count:
-        found.append(
-            f"{spec.name} has {existing.partition_count} partition(s), {spec.partition_count} are wanted. The count is fixed for the life "
-            f"of a cluster: run with {existing.partition_count} partitions, or take another ENACT_TOPIC_PREFIX for a new set of topics"
-        )
-    if existing.replication_factor < spec.replication_factor:
-        found.append(
-            f"{spec.name} has {existing.replication_factor} copies, {spec.replication_factor} are wanted: "
-            f"move it with kafka-reassign-partitions, enact does not"
-        )
-    return found
+def _counts(desired: Sequence[TopicSpec], actual: Mapping[str, ActualTopic]) -> list[str]:
+    """One sentence for each pair of counts: usually all topics differ in the same way."""
+    differing: dict[tuple[int, int], list[str]] = {}
+    for spec in desired:
+        found = actual.get(spec.name)
+        if found is not None and found.partition_count != spec.partition_count:
+            differing.setdefault((found.partition_count, spec.partition_count), []).append(spec.name)
+    return [
+        f"{_names(names)} {'has' if len(names) == 1 else 'have'} {there} partition(s), {wanted} are wanted. The count is fixed for "
+        f"the life of a cluster: run with {there} partitions, or take another ENACT_TOPIC_PREFIX for a new set of topics"
+        for (there, wanted), names in differing.items()
+    ]
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= SHOWN_NAMES else f"{', '.join(names[:SHOWN_NAMES])} and {len(names) - SHOWN_NAMES} more topics"
+
+
+def _copies(spec: TopicSpec, existing: ActualTopic) -> list[str]:
+    if existing.replication_factor >= spec.replication_factor:
+        return []
+    counts = f"{spec.name} has {existing.replication_factor} copies, {spec.replication_factor} are wanted"
+    return [f"{counts}: move it with kafka-reassign-partitions, enact does not"]
 
 
 def _drift(spec: TopicSpec, existing: ActualTopic) -> list[AlterConfig]:

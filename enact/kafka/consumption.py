@@ -8,11 +8,12 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as ClientPartition
 
-from enact.errors import BrokerError, EnactError
+from enact.errors import BrokerError, DeliveryError, EnactError
 from enact.kafka.client_config import Config
 from enact.kafka.client_errors import HEALS, OFFSET_OUT_OF_RANGE, OffsetOutOfRangeError, kafka_error, translate
 from enact.kafka.transport import InRecord, NextOffset, Offset, TopicPartition
 from enact.log import get_logger
+from enact.settings import BOOTSTRAP
 
 CLOSE_S = 10.0
 SEEK_S = 5.0
@@ -111,9 +112,17 @@ class Consumption:
             except KafkaException as error:
                 inner = kafka_error(error)
                 if time.monotonic() > deadline or not (inner.retriable() or inner.code() in HEALS):
-                    raise translate(error, doing=doing) from error
+                    raise self._unanswered(translate(error, doing=doing), doing) from error
                 self._on_wait()
                 time.sleep(RETRY_S)
+
+    def _unanswered(self, found: EnactError, doing: str) -> EnactError:
+        """A question changes nothing, so "it may have been carried out" would only alarm."""
+        if not isinstance(found, DeliveryError):
+            return found
+        return DeliveryError(
+            f"Could not {doing}: no answer within {self._request_timeout_s:g} s. Is the cluster running, and does {BOOTSTRAP} name it?"
+        )
 
     def commit(self, offsets: list[ClientPartition], *, doing: str) -> list[ClientPartition]:
         """Commit and wait for the answer; the client waits out an outage of the coordinator.

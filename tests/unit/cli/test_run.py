@@ -5,8 +5,8 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from cli.exit_codes import Exit
 from cli.main import app
-from cli.output import Exit
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import services
-from cli.settings_page import EXIT_STALE, PATH, STAGES, main, page
+from cli.exit_codes import Exit
+from cli.settings_page import PATH, STAGES, main, page
 from enact.settings import KernelSettings
 from enact.settings_table import describe
 
@@ -44,7 +45,7 @@ def test_a_stale_page_is_noticed_and_written_again(tmp_path: Path, capsys: pytes
     left_alone = (tmp_path / PATH).read_text()
     written, fresh = main([], tmp_path), main(["--check"], tmp_path)
 
-    assert (stale, left_alone, written, fresh) == (EXIT_STALE, "old", 0, 0)
+    assert (stale, left_alone, written, fresh) == (Exit.STALE, "old", 0, 0)
     assert (tmp_path / PATH).read_text() == page()
     assert "make render" in capsys.readouterr().err
 

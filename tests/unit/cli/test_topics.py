@@ -5,7 +5,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import topics
-from cli.topics import EXIT_CHANGES, EXIT_PROBLEM, EXIT_STALE, app
+from cli.exit_codes import Exit
+from cli.topics import app
 from cli.topology_apply import topology_apply
 from tests.unit.cli.cluster import Cluster
 from topology.spec import Sizing
@@ -25,7 +26,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
 def test_plan_says_what_would_be_created_with_exit_code_2_and_does_nothing(cluster: Cluster) -> None:
     result = CliRunner().invoke(app, ["plan", *SMALL])
 
-    assert result.exit_code == EXIT_CHANGES
+    assert result.exit_code == Exit.CHANGES
     assert "create enact.executions.v1 with 2 partition(s), replication 1" in result.stdout
     assert cluster.calls == []
 
@@ -44,8 +45,9 @@ def test_plan_explains_a_partition_count_that_cannot_be_changed_with_exit_code_1
 
     result = CliRunner().invoke(app, ["plan", *SMALL])
 
-    assert result.exit_code == EXIT_PROBLEM
-    assert "run with 4 partitions" in result.stderr
+    assert result.exit_code == Exit.PROBLEM
+    assert result.stderr.count("run with 4 partitions") == 1
+    assert "and 17 more topics have 4 partition(s)" in result.stderr
 
 
 def test_plan_as_json_is_one_document(cluster: Cluster) -> None:
@@ -66,13 +68,13 @@ def test_apply_names_each_action_and_then_has_nothing_to_do(cluster: Cluster) ->
     assert "nothing to do" in second.stdout
 
 
-def test_apply_refuses_what_it_cannot_mend_with_exit_code_1(cluster: Cluster) -> None:
+def test_apply_refuses_what_it_cannot_mend_and_changes_nothing(cluster: Cluster) -> None:
     topology_apply(cluster, Sizing(partition_count=4, replication_factor=1))
     cluster.calls.clear()
 
     result = CliRunner().invoke(app, ["apply", *SMALL])
 
-    assert result.exit_code == EXIT_PROBLEM
+    assert result.exit_code == Exit.REFUSED
     assert "nothing was changed" in result.stderr
     assert cluster.calls == []
 
@@ -83,7 +85,7 @@ def test_a_missing_cluster_address_is_explained(monkeypatch: pytest.MonkeyPatch)
 
     result = CliRunner().invoke(app, ["plan"])
 
-    assert result.exit_code == EXIT_PROBLEM
+    assert result.exit_code == Exit.CONFIGURATION
     assert "ENACT_KAFKA__BOOTSTRAP_SERVERS" in result.stderr
 
 
@@ -91,13 +93,13 @@ def test_render_writes_what_is_missing_and_check_fails_on_a_stale_file(tmp_path:
     (tmp_path / "pyproject.toml").touch()
     root = ["--root", str(tmp_path)]
 
-    assert CliRunner().invoke(app, ["render", "--check", *root]).exit_code == EXIT_STALE
+    assert CliRunner().invoke(app, ["render", "--check", *root]).exit_code == Exit.STALE
     assert CliRunner().invoke(app, ["render", *root]).exit_code == 0
     assert CliRunner().invoke(app, ["render", "--check", *root]).exit_code == 0
 
     (tmp_path / "docs/topology.md").write_text("edited by hand", encoding="utf-8")
     stale = CliRunner().invoke(app, ["render", "--check", *root])
-    assert stale.exit_code == EXIT_STALE
+    assert stale.exit_code == Exit.STALE
     assert "docs/topology.md" in stale.stderr
     assert "topology.svg" not in stale.stderr
 
@@ -105,7 +107,7 @@ def test_render_writes_what_is_missing_and_check_fails_on_a_stale_file(tmp_path:
 def test_render_outside_a_source_tree_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["render", "--root", str(tmp_path)])
 
-    assert result.exit_code == EXIT_PROBLEM
+    assert result.exit_code == Exit.CONFIGURATION
     assert list(tmp_path.iterdir()) == []
 
 

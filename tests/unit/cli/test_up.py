@@ -13,8 +13,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from cli.child import Change, ChildState
+from cli.exit_codes import Exit
 from cli.main import app
-from cli.output import Exit, as_typed
+from cli.output import as_typed
 from cli.platform import Platform
 from cli.platform_options import RUNNING_STAGES, PlatformOptions
 from cli.progress import Progress

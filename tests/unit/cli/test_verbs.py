@@ -1,165 +1,21 @@
 """The verbs of `enact` on a cluster in memory: what they print, what they append, how they end."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from cli.context import Cluster, api_url, kafka_settings, running
+from cli.context import api_url, kafka_settings, running
+from cli.exit_codes import Exit
 from cli.http import ApiAnswer, ApiUnreachableError
-from cli.main import app
-from cli.output import Exit
 from enact.errors import ConfigurationError
-from enact.kafka.partitioner import partition_of
-from enact.records import ApprovedIntent, CancelRequested, ExecutionEvent, Fact, LedgerEntry, LedgerType
-from enact.records.codec import decode
+from enact.records import Fact
 from enact.settings import KernelSettings, load
-from tests.factories import intent_json_tree
-from tests.unit.enact.ledger_owner import ACCOUNT, INTENT, PARTITIONS, TENANT, World, claimed, doubt, entry, started
+from tests.unit.cli.command import run
+from tests.unit.enact.ledger_owner import ACCOUNT, INTENT, TENANT, World, claimed, doubt, started
 
 WHO = ["--tenant", TENANT, "--account", ACCOUNT]
-APPROVED = "t.intents.approved"
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    world = World(answer)
-    world.broker.create_topic(APPROVED, PARTITIONS)
-
-    @contextmanager
-    def cluster() -> Iterator[Cluster]:
-        yield InMemory(writer=world.broker.writer(), open_reader=world.open_reader, clock=world.clock, actor="cli:kim", prefix="t")
-
-    for verb in ("submit", "cancel", "resolve", "switch", "registry"):
-        monkeypatch.setattr(f"cli.{verb}.cluster", cluster)
-    monkeypatch.setenv("ENACT_DATA_DIR", "/nonexistent")
-    return world
-
-
-class InMemory(Cluster):
-    """Short topic names."""
-
-    def topic(self, short: str) -> str:
-        return f"{self.prefix}.{short}"
-
-
-def answer(event: ExecutionEvent) -> LedgerEntry | None:
-    """An owner that accepts a cancel and takes a person's word."""
-    match event.data:
-        case CancelRequested(command_id=command_id):
-            details = {"command_id": command_id, "result": "CANCELLED"}
-            return entry(LedgerType.CANCEL_ACCEPTED, version=50, cause=event.event_id, details=details)
-        case Fact(command_id=str(command_id), effect=effect):
-            details = {"command_id": command_id, "effect": effect.value}
-            return entry(LedgerType.DOUBT_RESOLVED, version=51, cause=event.event_id, details=details)
-        case _:
-            return None
-
-
-def run(*arguments: str, stdin: str | None = None) -> Result:
-    return CliRunner().invoke(app, list(arguments), input=stdin)
-
-
-def published(world: World) -> list[ApprovedIntent]:
-    return [decode(ApprovedIntent, record.value) for record in world.broker.records(APPROVED) if record.value is not None]
-
-
-def intent(intent_id: str, **changes: Any) -> dict[str, Any]:
-    return {**intent_json_tree(), "action_intent_id": intent_id, **changes}
-
-
-# submit
-
-
-@pytest.mark.parametrize("form", ["object", "array", "lines"])
-@pytest.mark.parametrize("wire_format", ["json", "avro"])
-def test_submit_takes_an_object_an_array_or_lines(world: World, tmp_path: Path, form: str, wire_format: str) -> None:
-    intents = [intent("int-a")] if form == "object" else [intent("int-a"), intent("int-b")]
-    text = "\n".join(json.dumps(one) for one in intents) if form != "array" else json.dumps(intents, indent=2)
-    file = tmp_path / "intents.json"
-    file.write_text(text)
-
-    result = run("submit", str(file), "--format", wire_format)
-
-    assert result.exit_code == Exit.OK, result.output
-    assert sorted(one.action_intent_id for one in published(world)) == [one["action_intent_id"] for one in intents]
-    assert "enact timeline int-a" in result.stdout
-
-
-def test_submit_puts_key_partition_and_headers_as_an_upstream_service_would(world: World) -> None:
-    result = run("submit", "-", "--json", stdin=json.dumps(intent("int-a")))
-
-    (record,) = world.broker.records(APPROVED)
-    headers = dict(record.headers)
-    assert json.loads(result.stdout)["published"] == [
-        {"action_intent_id": "int-a", "execution_id": "exec-int-a", "partition": partition_of("int-a", PARTITIONS)}
-    ]
-    assert (record.key, record.partition) == (b"int-a", partition_of("int-a", PARTITIONS))
-    assert (headers["ce_id"], headers["ce_source"]) == (b"int-a", b"enact-cli")
-    assert headers["traceparent"].startswith(b"00-")
-    assert (record.value or b"")[:1] == b"{"
-
-
-def test_submit_fills_in_tenant_and_account_where_an_intent_names_none(world: World) -> None:
-    nameless = intent("int-a")
-    del nameless["tenant_id"], nameless["account_id"]
-
-    run("submit", "-", "--tenant", "globex", "--account", "acct-9", stdin=json.dumps([nameless, intent("int-b")]))
-
-    found = {one.action_intent_id: (one.tenant_id, one.account_id) for one in published(world)}
-    assert found == {"int-a": ("globex", "acct-9"), "int-b": ("acme", "account-1")}
-
-
-def test_submit_tells_every_problem_and_publishes_nothing(world: World) -> None:
-    lines = [
-        json.dumps(intent("int-good")),
-        json.dumps({name: value for name, value in intent("int-b").items() if name not in ("target", "approval")}),
-        '{"action_intent_id": "x", "action_intent_id": "y"}',
-        json.dumps(intent("int-c", surprise=1)),
-        json.dumps(intent("int-d", parameters="[1]")),
-    ]
-
-    result = run("submit", "-", stdin="\n".join(lines))
-
-    assert result.exit_code == Exit.REFUSED
-    assert "line 2: target, approval are missing" in result.stderr
-    for number in (3, 4, 5):
-        assert f"line {number}: " in result.stderr
-    assert "line 1" not in result.stderr
-    assert published(world) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "word"), [("", "holds no intent"), ("[]", "holds no intent"), ("nonsense", "stdin"), ("[1]", "a number"), ("[[]]", "a list")]
-)
-def test_submit_explains_what_is_no_intent(world: World, text: str, word: str) -> None:
-    result = run("submit", "-", stdin=text)
-
-    assert result.exit_code == Exit.REFUSED
-    assert word in result.stderr
-
-
-def test_submit_refuses_ids_that_cannot_be_keys_and_intents_that_are_too_large(world: World) -> None:
-    too_large = intent("int-b", parameters={"text": "x" * 300_000})
-
-    result = run("submit", "-", "--json", stdin=json.dumps([intent("no id"), too_large]))
-
-    problems = json.loads(result.stdout)["problems"]
-    assert result.exit_code == Exit.REFUSED
-    assert "action_intent_id" in problems[0]
-    assert "keep large content elsewhere" in problems[1]
-    assert published(world) == []
-
-
-def test_submit_explains_a_file_that_is_not_there(world: World) -> None:
-    result = run("submit", "/no/such/file")
-
-    assert result.exit_code == Exit.REFUSED
-    assert "cannot be read" in result.stderr
 
 
 # cancel and resolve
@@ -226,6 +82,23 @@ def test_a_reason_is_never_optional(world: World) -> None:
     assert run("switch", "engage", "global").exit_code == Exit.USAGE
 
 
+def test_an_empty_reason_and_an_id_that_is_none_are_refused_before_anything_is_asked(world: World) -> None:
+    nothing_said = run("cancel", INTENT, *WHO, "--reason", "  ")
+    no_id = run("cancel", "../x", *WHO, "--reason", "by mistake")
+
+    assert (nothing_said.exit_code, no_id.exit_code) == (Exit.USAGE, Exit.USAGE)
+    assert "say why" in nothing_said.stderr
+    assert "letters, digits" in no_id.stderr
+
+
+def test_the_id_of_the_execution_is_taken_as_well_as_that_of_the_intent(world: World) -> None:
+    world.hold(started())
+
+    result = run("cancel", f"exec-{INTENT}", *WHO, "--reason", "by mistake")
+
+    assert result.exit_code == Exit.OK, result.output
+
+
 # switch and registry
 
 
@@ -265,12 +138,27 @@ def test_a_registry_file_with_faults_is_refused_with_all_of_them(world: World, t
 
     result = run("registry", "apply", str(file))
 
-    assert result.exit_code == Exit.CONFIGURATION
+    assert result.exit_code == Exit.REFUSED
     assert "registry_version" in result.stderr
     assert "tool_name" in result.stderr
 
 
 # status, timeline, list
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("", "holds no entry"), ("a: [", "is not YAML at line 2, column 1"), ("just text", "an entry is a mapping"), (None, "does not exist")],
+)
+def test_a_registry_file_that_holds_no_entry_is_refused(world: World, tmp_path: Path, text: str | None, words: str) -> None:
+    file = tmp_path / "entries.yaml"
+    if text is not None:
+        file.write_text(text + "\n")
+
+    result = run("registry", "apply", str(file))
+
+    assert result.exit_code == Exit.REFUSED
+    assert words in result.stderr
 
 
 def api_says(monkeypatch: pytest.MonkeyPatch, status: int, body: dict[str, Any], staleness_ms: int | None = 10) -> list[str]:
@@ -303,10 +191,10 @@ BODY: dict[str, Any] = {
 def test_status_speaks_plainly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = api_says(monkeypatch, 200, BODY)
 
-    result = run("status", "int/1", *WHO, "--api-url", "http://127.0.0.1:1/")
+    result = run("status", "int:1", *WHO, "--api-url", "http://127.0.0.1:1/")
 
     assert result.exit_code == Exit.OK, result.output
-    assert asked == ["http://127.0.0.1:1/executions/int%2F1/status"]
+    assert asked == ["http://127.0.0.1:1/executions/int%3A1/status"]
     assert result.stdout.splitlines()[0] == "FAILED  This could not be done."
     assert "why        Your system refused the request, so nothing was done." in result.stdout
     assert "2 times" in result.stdout
@@ -387,13 +275,6 @@ def test_a_damaged_file_counts_as_nothing_running(tmp_path: Path, text: str) -> 
     assert running(tmp_path).bootstrap_servers is None
     with pytest.raises(ConfigurationError, match="enact up"):
         kafka_settings(load(KernelSettings, {"ENACT_DATA_DIR": str(tmp_path)}))
-
-
-def test_the_exit_codes_are_in_the_help() -> None:
-    shown = " ".join(run("--help").stdout.split())
-
-    for code in Exit:
-        assert f"{int(code)} " in shown.split("Exit codes:")[1]
 
 
 def test_an_unreachable_api_is_an_error_of_its_own() -> None:

@@ -183,5 +183,5 @@ def test_what_is_no_strict_yaml_is_refused_as_a_whole(text: str) -> None:
 
 
 def test_an_entry_that_is_no_mapping_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="entry 1: the entry"):
+    with pytest.raises(ConfigurationError, match=r"entry 1: an entry is a mapping .* this is a text"):
         read_entries("just text", file="crm.yaml", argument_schemas=SCHEMAS)

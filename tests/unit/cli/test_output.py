@@ -1,0 +1,55 @@
+"""What people see: tables that never cut an id, files that cannot be read in words."""
+
+from pathlib import Path
+
+import pytest
+import typer
+
+from cli.exit_codes import Exit
+from cli.output import table_lines, text_of
+
+COLUMNS = ["id", "status", "what came of it"]
+ROWS = [["new-0123456789abcdef", "SUCCEEDED", "made: " + "word " * 12], ["b", "FAILED", "http://127.0.0.1:8090/a-very-long-address"]]
+
+
+def test_a_wide_table_has_one_line_for_each_row() -> None:
+    lines = table_lines(COLUMNS, ROWS, None)
+
+    assert len(lines) == 3
+    assert lines[0] == "id                    status     what came of it"
+
+
+def test_only_the_last_column_is_wrapped_and_nothing_is_cut() -> None:
+    lines = table_lines(COLUMNS, ROWS, 60)
+
+    assert max(len(line) for line in lines[:-1]) <= 60
+    assert lines[2].startswith(" " * 33 + "word")
+    assert lines[-1].endswith("http://127.0.0.1:8090/a-very-long-address")
+
+
+def test_a_narrow_terminal_gets_a_block_for_each_row() -> None:
+    lines = table_lines(COLUMNS, ROWS, 40)
+
+    assert lines[0] == "id               new-0123456789abcdef"
+    assert lines[3] == ""
+    assert lines[-1] == "what came of it  http://127.0.0.1:8090/a-very-long-address"
+
+
+def test_control_characters_of_a_cell_do_not_reach_the_terminal() -> None:
+    lines = table_lines(["who", "why"], [["kim", "red\x1b[31m\nline"]], None)
+
+    assert lines == ["who  why", "kim  red [31m line"]
+
+
+@pytest.mark.parametrize(("name", "words"), [("nothing", "does not exist"), (".", "is a folder"), ("bytes", "is not text in UTF-8")])
+def test_a_file_that_cannot_be_read_is_said_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, words: str
+) -> None:
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(typer.Exit) as caught:
+        text_of(name, "a YAML file", as_json=False)
+
+    assert caught.value.exit_code == Exit.REFUSED
+    assert capsys.readouterr().err == f"{name} {words}: name a YAML file.\n"
