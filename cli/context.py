@@ -122,21 +122,24 @@ def topic_prefix(settings: KernelSettings) -> str:
 def cluster() -> Iterator[Cluster]:
     """Open the cluster for one verb and close it afterwards. Raises: ConfigurationError, BrokerError."""
     from enact.kafka.client import KafkaWriter, LogReader
+    from enact.kafka.value_framing import value_framing
+    from topology.subjects import subjects
 
     settings = load(KernelSettings)
     kafka = kafka_settings(settings)
     prefix = topic_prefix(settings)
-    writer = KafkaWriter(kafka)
-    try:
-        yield Cluster(
-            writer=writer,
-            open_reader=lambda: LogReader(kafka),
-            clock=SystemClock(),
-            actor=f"cli:{_user()}",
-            prefix=prefix,
-        )
-    finally:
-        writer.close()
+    with value_framing(settings.schema_registry, subjects(prefix)):
+        writer = KafkaWriter(kafka)
+        try:
+            yield Cluster(
+                writer=writer,
+                open_reader=lambda: LogReader(kafka),
+                clock=SystemClock(),
+                actor=f"cli:{_user()}",
+                prefix=prefix,
+            )
+        finally:
+            writer.close()
 
 
 def _user() -> str:

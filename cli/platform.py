@@ -27,11 +27,13 @@ from enact.commands import CommandTopics
 from enact.kafka.admin import KafkaAdmin
 from enact.kafka.client import KafkaWriter
 from enact.kafka.log_reader import LogReader
+from enact.kafka.value_framing import value_framing
 from enact.registry_commands import RegistryCommands
 from enact.registry_file import read_entries
 from enact.settings import KafkaSettings, KernelSettings, load
 from topology.plan import CreateTopic
 from topology.spec import Sizing
+from topology.subjects import subjects
 from topology.topics import topic_name
 
 STOP_SLACK_S = 5.0
@@ -175,6 +177,10 @@ class Platform:
         applied = topology_apply(KafkaAdmin(self.kafka), sizing)
         made = sum(isinstance(action, CreateTopic) for action in applied.done)
         self._tell(f"Topics: {made} made." if made else "Topics: all there.")
+        with value_framing(self.settings.schema_registry, subjects(self.settings.topic_prefix)):
+            self._apply_registry()
+
+    def _apply_registry(self) -> None:
         writer = KafkaWriter(self.kafka)
         try:
             commands = RegistryCommands(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from enact.errors import EnactError, FencedError, NotReadyError, StateLostError
+from enact.errors import FencedError, NotReadyError, StateLostError, ValidationError
 from enact.kafka.global_table import GlobalTable, View
 from enact.kafka.transport import NextOffset, Reader
 from enact.log import get_logger
@@ -70,6 +70,6 @@ def _view_of(source: View) -> RegistryView:
     for held in sorted(source.values(), key=lambda entry: entry.offset):
         try:
             entries.append(codec.decode(ActionType, held.value))
-        except EnactError as error:
+        except ValidationError as error:
             _log.error("registry_entry_unreadable", error, offset=held.offset)
     return RegistryView(entries, next_offset=max((held.offset + 1 for held in source.values()), default=0))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from enact.clock import Clock
-from enact.errors import EnactError
+from enact.errors import ValidationError
 from enact.ids import key_of
 from enact.kafka.partitioner import partition_of
 from enact.kafka.transport import InRecord, Reader, TopicPartition
@@ -163,7 +163,7 @@ class LedgerOfOne:
             return ()
         try:
             entry = decode(LedgerEntry, record.value)
-        except EnactError:
+        except ValidationError:
             return ()
         is_ours = entry.tenant_id == self._tenant_id and entry.action_intent_id == self._id
         return (entry,) if is_ours else ()

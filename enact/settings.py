@@ -9,9 +9,9 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from enact.errors import ConfigurationError
@@ -84,6 +84,28 @@ class KafkaSettings(Group):
         return self.bootstrap_servers
 
 
+class SchemaRegistrySettings(Group):
+    """The schema registry, if the organisation has one: values then have the Confluent framing."""
+
+    url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+",
+        description="address of a Confluent-compatible schema registry; none = values are Avro single-object encoding",
+    )
+    username: str | None = Field(default=None, min_length=1, description="user of the schema registry, if it asks for one")
+    password: SecretStr | None = Field(default=None, description="password of that user")
+    ca_location: Path | None = Field(default=None, description="file with the certificate authorities to trust for the schema registry")
+    registers: bool = Field(
+        default=True, description="true = schemas that are missing there are registered at start; false = they must be there"
+    )
+
+    @model_validator(mode="after")
+    def _user_has_a_password(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password must both be set, or neither")
+        return self
+
+
 class HealthSettings(Group):
     """Where /livez, /readyz, /startupz and /metrics are served."""
 
@@ -132,6 +154,7 @@ class KernelSettings(BaseSettings):
     )
 
     kafka: KafkaSettings = KafkaSettings()
+    schema_registry: SchemaRegistrySettings = SchemaRegistrySettings()
     topic_prefix: str = Field(
         default="enact", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="first word of every topic, group and principal"
     )

@@ -1,6 +1,6 @@
 """What every `services/<stage>/__main__.py` is around its stage: settings, log, health, signals, supervisor, exit codes.
 
-    sys.exit(run_stage("recording", build, RecordingSettings))
+    sys.exit(run_stage("recording", build, RecordingSettings, subjects=subjects))
 
 `build` gets a `ProcessContext` and returns something with `run(stop)`. Nothing is created at import.
 """
@@ -20,6 +20,7 @@ from enact import log
 from enact.clock import Clock, SystemClock
 from enact.errors import BrokerError, ConfigurationError, DeliveryError, EnactError, FencedError, StateLostError
 from enact.health import HealthServer, HealthState
+from enact.kafka.value_framing import value_framing
 from enact.log import StageLogger, get_logger
 from enact.metrics import Metrics
 from enact.settings import KernelSettings, load
@@ -69,11 +70,13 @@ def run_stage(
     settings_class: type[S],
     *,
     connectors: tuple[str, ...] = (),
+    subjects: Callable[[str], Mapping[str, type]] = lambda _: {},
     environ: Mapping[str, str] | None = None,
 ) -> int:
     """Run a stage until it is told to stop; returns the exit code for `sys.exit`.
 
-    `connectors` closes the label of the call metrics. `environ` stands in for the environment in tests.
+    `subjects` gives the subjects of a schema registry for a topic prefix. `connectors` closes the label of the call metrics.
+    `environ` stands in for the environment in tests.
     """
     log.configure()
     logger = get_logger(name)
@@ -81,7 +84,8 @@ def run_stage(
         settings = load(settings_class, environ)
         settings.kafka.require_bootstrap_servers()
         log.configure(settings.log.level.value)
-        _serve(name, build, settings, connectors)
+        with value_framing(settings.schema_registry, subjects(settings.topic_prefix)):
+            _serve(name, build, settings, connectors)
     except ConfigurationError as error:
         sys.stderr.write(f"enact {name} cannot start: {'; '.join(error.message.splitlines())}\n")
         return ExitCode.CONFIGURATION

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from enact.clock import Clock
-from enact.errors import EnactError
+from enact.errors import EnactError, ValidationError
 from enact.ids import key_of
 from enact.kafka.transport import InRecord, OutRecord, Writer
 from enact.log import get_logger
@@ -116,7 +116,7 @@ class SwitchWatch:
             return
         try:
             decoded = decode_switch_record(record.value)
-        except EnactError as error:
+        except ValidationError as error:
             self._log.error("switch_unreadable", error, offset=record.offset)
             if not key.startswith(_PROBE_KEY):
                 self.view.hold_unreadable(key, record.offset, record.timestamp_ms)

@@ -1,7 +1,9 @@
 """Records to bytes and back. `schemas/avro` is the contract; the first byte of a value says how it is written.
 
-`C3` is Avro single-object encoding (`C3 01`, the writer's schema as a CRC-64-AVRO fingerprint, the body), `{` is JSON.
-Whatever the bytes are, the readers here raise nothing but ValidationError, and its message never shows a value.
+`C3` is Avro single-object encoding (`C3 01`, the writer's schema as a CRC-64-AVRO fingerprint, the body), `{` is JSON,
+`00` the Confluent framing (`enact.records.framing`), which is written instead of `C3` where a schema registry is in use.
+Whatever the bytes are, the readers here raise nothing but ValidationError, and its message never shows a value; only a
+schema registry that does not answer is a BrokerError.
 """
 
 import copy
@@ -21,6 +23,7 @@ from enact.errors import ErrorCode, ValidationError
 from enact.records.avro_compiled import CANNOT_READ, Read, compiled_reader
 from enact.records.avro_form import tree_reader, tree_writer
 from enact.records.control import Probe, Switch
+from enact.records.framing import CONFLUENT_HEADER_BYTES, CONFLUENT_MARK, IN_USE, written_with
 from enact.records.json_form import json_reader, json_writer
 from enact.records.schema import SCHEMA_NAMES, Schema, schemas_of
 from enact.records.shape import shape_of
@@ -32,7 +35,7 @@ T = TypeVar("T")
 
 SINGLE_OBJECT_MARK: Final = b"\xc3\x01"
 HEADER_BYTES: Final = 10
-_CONFLUENT_BYTE: Final = 0x00
+_CONFLUENT_BYTE: Final = CONFLUENT_MARK[0]
 _JSON_BYTE: Final = ord("{")
 _SINGLE_OBJECT_BYTE: Final = SINGLE_OBJECT_MARK[0]
 
@@ -64,14 +67,14 @@ class _Avro:
 
 
 def encode(record: object) -> bytes:
-    """A top-level record in Avro single-object encoding, by the current schema.
+    """A top-level record in Avro by the current schema: single-object encoding, or the Confluent framing with a schema registry.
 
     Raises: ValidationError MALFORMED_RECORD if a field holds what its type does not allow.
     """
     cls: type = type(record)
     avro = _avro(cls)
     out = BytesIO()
-    out.write(avro.header)
+    out.write(avro.header if IN_USE.registry is None else IN_USE.registry.header_of(cls))
     try:
         schemaless_writer(out, avro.current, avro.to_tree(record))
     except FlawError as flaw:
@@ -98,13 +101,14 @@ def decode(cls: type[T], value: bytes) -> T:
     """The record in `value`, read by the current schema of `cls`, whichever published form it was written with.
 
     Raises: ValidationError MALFORMED_RECORD (cut short, too long, bad UTF-8, wrong type, unknown or doubled JSON
-    key), UNKNOWN_SCHEMA, FIELD_MISSING, PARAMETERS_INVALID, NUMBER_NOT_EXACT; nothing else, for any bytes.
+    key), UNKNOWN_SCHEMA, FIELD_MISSING, PARAMETERS_INVALID, NUMBER_NOT_EXACT; nothing else, for any bytes. BrokerError
+    if a schema registry is in use and does not answer.
     """
-    if value[:1] == SINGLE_OBJECT_MARK[:1]:
+    if value[:1] == SINGLE_OBJECT_MARK[:1] or value[:1] == CONFLUENT_MARK:
         record: T = _decode_avro(cls, value)
         return record
     if _first_byte(value, cls.__name__) != _JSON_BYTE:
-        raise _foreign_framing(value[0], cls.__name__)
+        raise _unknown_framing(value[0], cls.__name__)
     record = _decode_json(cls, _parsed_json(value, cls.__name__))
     return record  # noqa: RET504 - the name carries the type
 
@@ -122,8 +126,10 @@ def decode_one_of(classes: Sequence[type], value: bytes) -> Any:
             if fingerprint in schemas_of(cls).known:
                 return _decode_avro(cls, value)
         raise _unknown_schema(fingerprint, words)
+    if first == _CONFLUENT_BYTE:
+        return _decode_avro(_class_named(classes, written_with(value, words).name), value)
     if first != _JSON_BYTE:
-        raise _foreign_framing(first, words)
+        raise _unknown_framing(first, words)
     tree = _parsed_json(value, words)
     fits = (cls for cls in classes if {field.name for field in shape_of(cls).fields} >= set(tree))
     return _decode_json(next(fits, classes[0]), tree)
@@ -145,9 +151,9 @@ def _avro(cls: type) -> _Avro:
 
 def _decode_avro(cls: type, value: bytes) -> Any:
     avro = _avro(cls)
-    if value.startswith(avro.header):
+    if body_at := _current_body_at(avro, cls, value):
         with suppress(*CANNOT_READ):
-            return avro.read(value, HEADER_BYTES)
+            return avro.read(value, body_at)
     tree = avro_tree(cls, value)
     try:
         return avro.from_tree(tree)
@@ -155,19 +161,29 @@ def _decode_avro(cls: type, value: bytes) -> Any:
         raise flaw.error(cls.__name__) from None
 
 
+def _current_body_at(avro: _Avro, cls: type, value: bytes) -> int:
+    """Where the body begins, if it was written with the current schema; else 0."""
+    if value.startswith(avro.header):
+        return HEADER_BYTES
+    if value[:1] == CONFLUENT_MARK and written_with(value, cls.__name__).fingerprint == avro.fingerprint:
+        return CONFLUENT_HEADER_BYTES
+    return 0
+
+
 def avro_tree(cls: type, value: bytes) -> dict[str, Any]:
     """What the bytes say by the current schema, before anything of ours has judged it. Raises: ValidationError."""
     body = BytesIO(value)
     avro = _avro(cls)
-    fingerprint = avro.fingerprint
+    writer: Schema | None = None
     if body.read(HEADER_BYTES) != avro.header:
-        fingerprint = _fingerprint(value, cls.__name__)
+        writer = _writer_schema(cls, value)
+        body.seek(CONFLUENT_HEADER_BYTES if value[:1] == CONFLUENT_MARK else HEADER_BYTES)
     try:
-        if fingerprint == avro.fingerprint:
+        if writer is None or writer.fingerprint == avro.fingerprint:
             tree: Any = _read(body, avro.current, None)
         else:
             # Defaults come out of the parsed schema itself, and the reader uses its tree up.
-            tree = copy.deepcopy(_read(body, _writer_schema(cls, fingerprint).parsed, avro.current))
+            tree = copy.deepcopy(_read(body, writer.parsed, avro.current))
     except _FOREIGN_ERRORS as error:
         raise _unreadable(error, cls.__name__, len(value)) from None  # its text may hold values
     if rest := len(value) - body.tell():
@@ -196,7 +212,10 @@ def _parsed_json(value: bytes, words: str) -> Any:
         raise flaw.error(words) from None
 
 
-def _writer_schema(cls: type, fingerprint: bytes) -> Schema:
+def _writer_schema(cls: type, value: bytes) -> Schema:
+    if value[:1] == CONFLUENT_MARK:
+        return written_with(value, cls.__name__)
+    fingerprint = _fingerprint(value, cls.__name__)
     try:
         return schemas_of(cls).known[fingerprint]
     except KeyError:
@@ -217,14 +236,16 @@ def _first_byte(value: bytes, words: str) -> int:
     return value[0]
 
 
-def _foreign_framing(first: int, words: str) -> ValidationError:
-    if first == _CONFLUENT_BYTE:
-        message = (
-            f"{words} is in the Confluent framing (first byte 00), and no schema registry is configured here: "
-            "publish Avro single-object encoding or JSON."
-        )
-        return ValidationError(message, code=ErrorCode.UNKNOWN_SCHEMA)
-    return _malformed(f"{words} begins with byte {first:02X}: publish Avro single-object encoding (C3 01) or JSON ({{).")
+def _class_named(classes: Sequence[type], full_name: str) -> type:
+    """By the record's name without its namespace, as Avro resolves; else the first, which will not fit."""
+    name = full_name.rpartition(".")[2]
+    return next((cls for cls in classes if schemas_of(cls).current.name.rpartition(".")[2] == name), classes[0])
+
+
+def _unknown_framing(first: int, words: str) -> ValidationError:
+    return _malformed(
+        f"{words} begins with byte {first:02X}: publish Avro single-object encoding (C3 01), the Confluent framing (00) or JSON ({{)."
+    )
 
 
 def _unknown_schema(fingerprint: bytes, words: str) -> ValidationError:

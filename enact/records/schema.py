@@ -55,6 +55,11 @@ class Schema:
     parsed: Any
     fingerprint: bytes
 
+    @property
+    def name(self) -> str:
+        """The record's full name: `enact.v1.Switch`; empty if the form is no record's."""
+        return str(self.parsed.get("name", "")) if isinstance(self.parsed, dict) else ""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordSchemas:
@@ -75,6 +80,11 @@ def _loaded(name: str) -> RecordSchemas:
     current = schema_from(json.loads((root / f"{name}.avsc").read_text("utf-8")))
     published = [schema_from(json.loads(path.read_text("utf-8"))) for path in _published(root / "history" / name)]
     return RecordSchemas(current, MappingProxyType({form.fingerprint: form for form in (*published, current)}))
+
+
+def schema_text(cls: type) -> str:
+    """The current form as its file says it, with every sentence. Raises: as `schemas_of`."""
+    return (files("schemas") / "avro" / f"{SCHEMA_NAMES[cls]}.avsc").read_text("utf-8")
 
 
 def schema_from(declaration: Any) -> Schema:

@@ -12,6 +12,7 @@ from services.api.follower import Follower
 from services.api.read_model import Applied, ReadModel, sqlite_url
 from services.api.server import ApiServer
 from services.api.settings import Settings
+from topology.subjects import subjects
 from topology.topics import topic_name
 
 _MAX_INSTANCES = 16
@@ -58,4 +59,4 @@ def free_folder(data_dir: Path) -> FileLock:
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("api", build, Settings))
+    sys.exit(run_stage("api", build, Settings, subjects=subjects))

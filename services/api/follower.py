@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from enact.clock import Clock
-from enact.errors import EnactError
+from enact.errors import EnactError, ValidationError
 from enact.kafka.transport import InRecord, NextOffset, Reader, TopicPartition
 from enact.log import get_logger
 from enact.records import LedgerEntry
@@ -112,7 +112,7 @@ class Follower:
                 continue
             try:
                 arrived.append(Arrived(decode(LedgerEntry, record.value), record.value, record.offset))
-            except EnactError as error:
+            except ValidationError as error:
                 unreadable += 1
                 _log.error("ledger_entry_skipped", error, topic=record.topic, partition=record.partition, offset=record.offset)
         applied = self._model.apply(arrived, moved)

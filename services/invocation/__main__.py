@@ -31,6 +31,7 @@ from services.invocation.settings import InvocationSettings
 from services.invocation.stage import InvocationStage
 from services.invocation.window import Window
 from topology.stages import dead_letters, group_name
+from topology.subjects import subjects
 from topology.topics import topic_name
 
 CONNECTORS = ("internal", "crm", "sandbox")
@@ -123,4 +124,4 @@ def _loop(
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("invocation", Invocation, InvocationSettings, connectors=CONNECTORS))
+    sys.exit(run_stage("invocation", Invocation, InvocationSettings, connectors=CONNECTORS, subjects=subjects))

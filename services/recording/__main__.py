@@ -11,6 +11,7 @@ from enact.settings import KernelSettings
 from enact.stage_process import ProcessContext, run_stage
 from services.recording.stage import RecordingStage, Topics
 from topology.stages import dead_letters, group_name
+from topology.subjects import subjects
 from topology.topics import topic_name
 
 
@@ -53,4 +54,4 @@ class Recording:
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("recording", Recording, KernelSettings))
+    sys.exit(run_stage("recording", Recording, KernelSettings, subjects=subjects))

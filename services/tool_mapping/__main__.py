@@ -10,6 +10,7 @@ from enact.settings import KernelSettings
 from enact.stage_process import ProcessContext, run_stage
 from services.tool_mapping.stage import ToolMappingStage, Topics
 from topology.stages import dead_letters, group_name
+from topology.subjects import subjects
 from topology.topics import topic_name
 
 
@@ -41,4 +42,4 @@ class ToolMapping:
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("tool_mapping", ToolMapping, KernelSettings))
+    sys.exit(run_stage("tool_mapping", ToolMapping, KernelSettings, subjects=subjects))

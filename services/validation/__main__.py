@@ -12,6 +12,7 @@ from services.validation.emission import Topics
 from services.validation.settings import Settings
 from services.validation.stage import ValidationStage
 from topology.stages import dead_letters, group_name
+from topology.subjects import subjects
 from topology.topics import topic_name
 
 
@@ -58,4 +59,4 @@ class Validation:
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("validation", Validation, Settings))
+    sys.exit(run_stage("validation", Validation, Settings, subjects=subjects))
