@@ -71,7 +71,7 @@ def written_with(value: bytes, words: str) -> Schema:
         )
         raise ValidationError(message, code=ErrorCode.UNKNOWN_SCHEMA)
     if len(value) < CONFLUENT_HEADER_BYTES:
-        message = f"{words} begins like the Confluent framing, but its {len(value)} bytes hold no whole header of 00 and four bytes."
+        message = f"{words} begins like the Confluent framing, but its {len(value)} bytes hold no whole header: publish the whole value."
         raise ValidationError(message, code=ErrorCode.MALFORMED_RECORD)
     _, schema_id = _HEADER.unpack_from(value)
     schema = registry.schema_of(schema_id)
