@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ from enact.records.codec import decode
 
 API_PATIENCE_S: Final = 60.0
 DRIVER: Final = "driver"
+TAKEN: Final = "enact_records_total"
+Metrics = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,7 @@ class Measured:
 
     `executions_per_s`: from the first publication to the last outcome, as the bare loop counts. `steady_per_s`: without
     the first and the last tenth. `latency` by this process's clock; `latency_broker` by the broker's (LogAppendTime).
+    `stages`: how each stage worked, from its own metrics (`batching`).
     """
 
     load: str
@@ -51,6 +54,7 @@ class Measured:
     bytes_per_execution: dict[str, float] = field(default_factory=dict)
     records_per_execution: dict[str, float] = field(default_factory=dict)
     api_behind_s: float | None = None
+    stages: dict[str, dict[str, float]] = field(default_factory=dict)
     tool: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -65,7 +69,7 @@ def measure(pipeline: Pipeline, load: Load, *, tag: str, driver_pid: int, tell: 
     pipeline.tool.set_delay(load.delay_ms)
     records = intent_records(load.count, tag, topic=pipeline.topic("intents.approved"), partitions=pipeline.partitions)
     writer, watch = KafkaWriter(pipeline.kafka), OutcomeWatch(pipeline.kafka, pipeline.topic("outcomes"))
-    before, bytes_before, api_before = pipeline.ends(), _bytes(pipeline), pipeline.api_records()
+    before, bytes_before, metrics_before = pipeline.ends(), _bytes(pipeline), pipeline.metrics()
     pids = {**pipeline.pids(), DRIVER: driver_pid}
     watch.start(list(records))
     cpu_before = cpu_of(pids)
@@ -77,7 +81,7 @@ def measure(pipeline: Pipeline, load: Load, *, tag: str, driver_pid: int, tell: 
     cpu_after, memory = cpu_of(pids), memory_of(pids)
     if not is_done:
         raise RuntimeError(f"{load.name}: {len(watch.ends.arrived_s)} of {load.count} ended within {load.timeout_s:g} s")
-    behind_s = _wait_for_api(pipeline, before, api_before)
+    behind_s = _wait_for_api(pipeline, before, metrics_before)
     if "api" in pids:  # it may lag behind: all of its work counts, and nobody's waiting for it
         cpu_after["api"] = cpu_s(pids["api"])
     cpu = {name: spent - cpu_before[name] for name, spent in cpu_after.items()}
@@ -98,6 +102,7 @@ def measure(pipeline: Pipeline, load: Load, *, tag: str, driver_pid: int, tell: 
     }
     measured.bytes_per_execution = {short: round((bytes_after[short] - bytes_before[short]) / load.count, 1) for short in MEASURED_TOPICS}
     measured.bytes_per_execution["all"] = round(sum(measured.bytes_per_execution.values()), 1)
+    measured.stages = batching(metrics_before, pipeline.metrics(), load.count)
     measured.tool = pipeline.tool.stats()
     _require_success(measured, watch.ends.values)
     return measured
@@ -121,15 +126,34 @@ def _require_success(measured: Measured, values: list[bytes]) -> None:
         raise RuntimeError(f"{measured.load}: {measured.count} executions made {measured.tool} calls")
 
 
-def _wait_for_api(pipeline: Pipeline, before: dict[TopicPartition, NextOffset], api_before: int | None) -> float | None:
+def batching(before: Metrics, after: Metrics, executions: int) -> dict[str, dict[str, float]]:
+    """By stage: batches per execution, records per batch, mean times of a flush and of a read-back in milliseconds."""
+    found: dict[str, dict[str, float]] = {}
+    for stage, series in after.items():
+
+        def grown(name: str, *, _stage: str = stage, _series: Mapping[str, float] = series) -> float:
+            return _series.get(f"enact_{name}", 0.0) - before.get(_stage, {}).get(f"enact_{name}", 0.0)
+
+        batches, flushes, reads = grown("batch_records_count"), grown("flush_seconds_count"), grown("read_back_seconds_count")
+        numbers = {
+            "batches_per_execution": batches / executions,
+            "records_per_batch": grown("batch_records_sum") / batches if batches else 0.0,
+            "flush_ms": 1000 * grown("flush_seconds_sum") / flushes if flushes else 0.0,
+            "read_back_ms": 1000 * grown("read_back_seconds_sum") / reads if reads else 0.0,
+        }
+        found[stage] = {name: round(value, 3) for name, value in numbers.items() if value}
+    return found
+
+
+def _wait_for_api(pipeline: Pipeline, before: dict[TopicPartition, NextOffset], metrics: Metrics) -> float | None:
     """Seconds after the last outcome until the api had taken every ledger entry; None without an api."""
-    if api_before is None:
+    if "api" not in metrics:
         return None
     started = time.monotonic()
     while time.monotonic() - started < API_PATIENCE_S:
         now = pipeline.ends()
         wanted = sum(now[tp] - before[tp] for tp in pipeline.topic_partitions("ledger"))
-        if (pipeline.api_records() or 0) - api_before >= wanted:
+        if pipeline.metrics()["api"][TAKEN] - metrics["api"][TAKEN] >= wanted:
             return round(time.monotonic() - started, 2)
         time.sleep(0.2)
     raise RuntimeError(f"the api is still behind the ledger after {API_PATIENCE_S:g} s")

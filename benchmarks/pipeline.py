@@ -62,6 +62,22 @@ CLASS_D: Final = Column(name="D", safety=Safety.POWER)
 WITHOUT_API: Final = Column(name="P-no-api", has_api=False)
 
 
+def scraped(port: int) -> dict[str, float]:
+    """The series of one process, summed over their labels."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=10)
+    try:
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    finally:
+        connection.close()
+    found: dict[str, float] = {}
+    for line in lines:
+        if line.startswith("enact_"):
+            name, value = line.split("{", 1)[0], float(line.rsplit(" ", 1)[1])
+            found[name] = found.get(name, 0.0) + value
+    return found
+
+
 class Pipeline:
     """Stages of one column, running while inside `with`."""
 
@@ -138,20 +154,11 @@ class Pipeline:
         """The end of every measured topic now."""
         return KafkaAdmin(self.kafka).end_offsets([tp for short in MEASURED_TOPICS for tp in self.topic_partitions(short)])
 
-    def api_records(self) -> int | None:
-        """How many ledger entries the api has taken since it started; None without an api."""
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """Stage to its series without labels of their own, sums over the labels: what `/metrics` tells now."""
         supervisor = self._platform.supervisor
         assert supervisor is not None, "the pipeline does not run"
-        port = next((child.spec.health_port for child in supervisor.children if child.spec.stage == "api"), None)
-        if port is None:
-            return None
-        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=10)
-        try:
-            connection.request("GET", "/metrics")
-            lines = connection.getresponse().read().decode().splitlines()
-        finally:
-            connection.close()
-        return round(sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("enact_records_total{")))
+        return {child.spec.stage: scraped(child.spec.health_port) for child in supervisor.children if child.spec.health_port is not None}
 
     def _choose_safety(self) -> None:
         """The topology gives one-copy decision logs `flush.messages=1`, class D; class P takes it back."""

@@ -19,7 +19,7 @@ class Table:
 
 def tables(result: Mapping[str, Any]) -> list[Table]:
     """Every table of a result, the most asked for first."""
-    found = [_budgets(result), _rates(result), _latencies(result), _cpu(result), _memory(result), _bytes(result)]
+    found = [_budgets(result), _rates(result), _latencies(result), _cpu(result), _stages(result), _memory(result), _bytes(result)]
     return [table for table in found if table.rows]
 
 
@@ -117,6 +117,17 @@ def _cpu(result: Mapping[str, Any]) -> Table:
         each = [None if cell is None else cell * 1e6 / bare["n"] for cell in cells]
         rows.append(("bare loop", *map(shown, each), shown(bare["cpu_ms_per_exec"] * 1000)))
     return Table("CPU, µs per execution, saturated", ("column", *PROCESSES), tuple(rows))
+
+
+def _stages(result: Mapping[str, Any]) -> Table:
+    names = ("batches_per_execution", "records_per_batch", "flush_ms", "read_back_ms")
+    rows: list[tuple[str, ...]] = []
+    for load in LOADS:
+        one = result["columns"].get("P", {}).get(load, {})
+        stages = [stage for stage in PROCESSES[:5] if f"stages.{stage}.records_per_batch" in one]
+        rows += [(load, stage, *(shown(one.get(f"stages.{stage}.{name}")) for name in names)) for stage in stages]
+    titles = ("batches per execution", "records per batch", "flush, ms", "read back, ms")
+    return Table("How the stages worked, column P", ("load", "stage", *titles), tuple(rows))
 
 
 def _memory(result: Mapping[str, Any]) -> Table:
