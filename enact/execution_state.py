@@ -113,7 +113,10 @@ class StepState(Struct, frozen=True, kw_only=True):
     @property
     def open_attempt(self) -> Attempt | None:
         """The open claim; the validity of claims admits at most one."""
-        return next((a for a in self.attempts if a.state is AttemptState.OPEN), None)
+        for attempt in self.attempts:
+            if attempt.state is AttemptState.OPEN:
+                return attempt
+        return None
 
     @property
     def unknown_attempts(self) -> tuple[Attempt, ...]:
@@ -143,11 +146,17 @@ class StepState(Struct, frozen=True, kw_only=True):
 
     def has(self, state: AttemptState) -> bool:
         """True if an attempt or other evidence stands at `state`."""
-        return any(a.state is state for a in self.attempts) or any(e.state is state for e in self.evidence)
+        for attempt in self.attempts:
+            if attempt.state is state:
+                return True
+        return any(e.state is state for e in self.evidence) if self.evidence else False
 
     def by_nonce(self, nonce: str) -> Attempt | None:
         """The valid claim with this nonce."""
-        return next((a for a in self.attempts if a.nonce == nonce), None)
+        for attempt in self.attempts:
+            if attempt.nonce == nonce:
+                return attempt
+        return None
 
 
 class Execution(Struct, frozen=True, kw_only=True):

@@ -4,8 +4,9 @@ Every step that has an open claim, or that has neither ended nor is in doubt, ha
 and a deadline; the due-time index is built from these two and nothing else starts a call.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from enact.execution import HORIZON_MS, compensation_from_ms, expires_ms, is_automatic_step_left, verdict
 from enact.execution_state import AttemptState, Execution
@@ -20,8 +21,7 @@ class ActionKind(StrEnum):
     CLAIM = "CLAIM"
 
 
-@dataclass(frozen=True, slots=True)
-class NextAction:
+class NextAction(Struct, frozen=True):
     """What to do with a step, and not before which time (epoch ms; 0 = now)."""
 
     kind: ActionKind

@@ -2,7 +2,8 @@
 
 Entries live in the partition's state and change in the same write batch as what they come from. Within a
 kind they are ordered by group, then due time: groups take turns, and a group with a million entries costs
-the others nothing.
+the others nothing. What a look at the disk found is remembered as a floor, the earliest time that can be due, so
+that looking again before it costs nothing either.
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from enact.kafka.state import PartitionState
 
 _PREFIX = b"d"
 _END = b"\x00"
+_ANY = "\x00"
+_NEVER = 1 << 63
+_MAX_FLOORS = 10_000
 
 
 class DueEntry(NamedTuple):
@@ -28,6 +32,7 @@ class DueIndex:
 
     def __init__(self, state: PartitionState) -> None:
         self._state = state
+        self._floors: dict[tuple[bytes, str], int] = {}
 
     def replace(self, before: frozenset[DueEntry], after: frozenset[DueEntry]) -> None:
         """Entries of one thing change; part of the batch."""
@@ -35,18 +40,34 @@ class DueIndex:
             self._state.delete(_encode(entry))
         for entry in after - before:
             self._state.put(_encode(entry), b"")
+            for place in ((entry.kind, entry.group), (entry.kind, _ANY)):
+                if entry.due_ms < self._floors.get(place, 0):
+                    self._floors[place] = entry.due_ms
 
     def due(self, kind: bytes, now_ms: int, group: str = "") -> Iterator[DueEntry]:
         """Persisted entries of a kind and group that are due, earliest first."""
-        prefix = _PREFIX + kind + group.encode() + _END
-        for raw in self._state.persisted_keys(prefix):
+        if now_ms < self._floors.get((kind, group), 0):
+            return
+        first_ms = _NEVER
+        for raw in self._state.persisted_keys(_PREFIX + kind + group.encode() + _END):
             entry = _decode(raw)
+            first_ms = min(first_ms, entry.due_ms)
             if entry.due_ms > now_ms:
-                return
+                break
             yield entry
+        self._raise_floor((kind, group), first_ms)
+
+    def _raise_floor(self, place: tuple[bytes, str], due_ms: int) -> None:
+        """Nothing of this place is due before: true for what is persisted, so only while nothing waits to be."""
+        if self._state.is_clean:
+            if len(self._floors) >= _MAX_FLOORS:
+                self._floors.clear()
+            self._floors[place] = due_ms
 
     def groups(self, kind: bytes, after: str = "", limit: int = 64) -> list[str]:
         """Groups of a kind that have entries, due or not, in order from beyond `after`."""
+        if self._floors.get((kind, _ANY)) == _NEVER:
+            return []
         prefix = _PREFIX + kind
         found: list[str] = []
         start = prefix + after.encode() + b"\x01" if after else prefix
@@ -57,6 +78,8 @@ class DueIndex:
             group = _decode(raw).group
             found.append(group)
             start = prefix + group.encode() + b"\x01"
+        if not found and not after:
+            self._raise_floor((kind, _ANY), _NEVER)
         return found
 
     def entries(self, kind: bytes) -> Iterator[DueEntry]:

@@ -129,6 +129,11 @@ class PartitionState:
             self._db.put(_META_KEY, msgspec.msgpack.encode(meta))
             self._meta = meta
 
+    @property
+    def is_clean(self) -> bool:
+        """True if nothing waits for `persist`."""
+        return not self._dirty
+
     def discard(self) -> None:
         """Forget what was not persisted."""
         self._dirty.clear()

@@ -1,8 +1,8 @@
 """What an answer means: errors and results of a call, by type, become facts."""
 
 import random
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from connectors.contract import CallResult
@@ -19,8 +19,7 @@ _NOT_FOUND = "The external system was asked and has nothing of this call."
 _NOT_SAID_YET = "The external system could not say yet what became of the call."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
+class Tried(Struct, frozen=True, kw_only=True):
     """A call that was started. `is_owned` False = its partition left meanwhile."""
 
     call: ToolCall
@@ -30,8 +29,7 @@ class Tried:
     is_owned: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """A look-up about an attempt. `look_ups` were made before; asked at `settled_ms` or later, not found means never."""
 
     attempt: int

@@ -6,11 +6,12 @@ it. A fact whose append is not acknowledged is appended again with the same even
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 import uvloop
+from msgspec import Struct
 from msgspec.structs import replace
 
 from connectors.contract import Call, CallResult, Connector
@@ -38,8 +39,7 @@ class CallMeter(Protocol):
         """A further attempt was given a time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """One permitted call, or one look-up of an attempt whose answer was lost.
 
     `slot` is its place in the window. `last_look` raises CallRefusedError. `record` builds the one event about this
@@ -68,6 +68,7 @@ class Caller:
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="caller", daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._jobs: deque[Job] = deque()
         self._log = get_logger("invocation")
 
     def start(self) -> None:
@@ -75,8 +76,10 @@ class Caller:
         self._thread.start()
 
     def submit(self, job: Job) -> None:
-        """Make this call, soon."""
-        self._loop.call_soon_threadsafe(self._begin, job)
+        """Make this call, soon. Waking the other thread costs more than the rest: jobs that wait go along with the first."""
+        self._jobs.append(job)
+        if len(self._jobs) == 1:
+            self._loop.call_soon_threadsafe(self._begin_all)
 
     def append(self, record: OutRecord, nonce: str) -> None:
         """Append an event about a claim until it is acknowledged; then the claim has left the window."""
@@ -97,6 +100,10 @@ class Caller:
         for connector in self._connectors.values():
             await connector.close()
         self._loop.stop()
+
+    def _begin_all(self) -> None:
+        while self._jobs:
+            self._begin(self._jobs.popleft())
 
     def _begin(self, job: Job) -> None:
         task = self._loop.create_task(self._do(job))

@@ -6,6 +6,8 @@ Every method on the loop's thread. Delivery reports may come on any thread; a fa
 from collections import deque
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from enact.clock import Clock
 from enact.errors import DeliveryError, EnactError
 from enact.execution import FOLD_VERSION
@@ -44,8 +46,7 @@ class Desk:
     meter: ClaimMeter
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A step about which something may be appended now: where it lies, its call, the fold of it (None = the log has nothing yet)."""
 
     memory: PartitionMemory
@@ -55,8 +56,7 @@ class Candidate:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Unmet:
+class _Unmet(Struct, frozen=True):
     """A claim that was appended and not read back yet."""
 
     candidate: Candidate

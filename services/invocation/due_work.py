@@ -25,7 +25,7 @@ from services.invocation.execution_store import (
 )
 from services.invocation.gate import deadline_ms_of
 from services.invocation.jobs import Jobs, look_up_slot
-from services.invocation.memory import PartitionMemory
+from services.invocation.memory import NEVER_MS, PartitionMemory, earliest_deadline_ms
 from services.invocation.window import Act, Slot, group_of
 
 _MAX_FIRED = 200
@@ -70,10 +70,16 @@ class DueWork:
             acts = self._acts(memory, memory.store.index.due(kind, now_ms), fire)
             for _ in islice(filter(_call, acts), _MAX_FIRED):
                 pass
-        for subject, pending in list(memory.pending.items()):
+        if now_ms >= memory.pending_expire_ms:
+            self._expire_pending(memory, now_ms)
+
+    def _expire_pending(self, memory: PartitionMemory, now_ms: int) -> None:
+        """Deadlines of calls that the log does not know yet."""
+        for subject, pending in memory.pending.items():
             execution = memory.store.get(subject[0])
-            if subject not in memory.appending and self._clock.wall_ms() >= deadline_ms_of(pending.call, execution):
+            if subject not in memory.appending and now_ms >= deadline_ms_of(pending.call, execution):
                 self._append_expired(memory, subject, pending.call, execution)
+        memory.pending_expire_ms = min((earliest_deadline_ms(pending.call) for pending in memory.pending.values()), default=NEVER_MS)
 
     def offers(self, memory: PartitionMemory) -> Iterator[tuple[str, Iterator[Act]]]:
         """What could start in this partition now, by group; what waited longer first."""
@@ -92,12 +98,8 @@ class DueWork:
 
     def pending_offers(self, memory: PartitionMemory) -> Iterator[tuple[str, Iterator[Act]]]:
         """Calls that the log does not know yet, by group, oldest first."""
-        by_group: dict[str, list[Subject]] = {}
-        for subject, pending in memory.pending.items():
-            if subject not in memory.appending:
-                by_group.setdefault(group_of(pending.call.tenant_id, pending.call.connector), []).append(subject)
-        for group, subjects in by_group.items():
-            yield group, (partial(self._claim_pending, memory, subject) for subject in subjects)
+        for group, waiting in memory.pending_by_group.items():
+            yield group, (partial(self._claim_pending, memory, subject) for subject in waiting if subject not in memory.appending)
 
     def _groups(self, memory: PartitionMemory, kind: bytes) -> list[str]:
         """The next groups of a kind; the next turn goes on behind them."""

@@ -5,6 +5,8 @@ Every id is made from the event's own id, so reading an event twice emits the sa
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from enact.error_catalogue import row_of
 from enact.errors import ErrorCode
 from enact.execution import redrive_refusal, verdict
@@ -51,8 +53,7 @@ class InvocationTopics:
     returned: str
 
 
-@dataclass(frozen=True, slots=True)
-class Emission:
+class Emission(Struct, frozen=True):
     """Effects in order, and the encoded ToolResult among them if the public state changed."""
 
     effects: list[Effect]
@@ -85,8 +86,7 @@ def emission(before: Execution | None, after: Execution, event: ExecutionEvent, 
 
 def _is_shown(was: StepState, now: StepState) -> bool:
     """True if people must be told: another public state than before, and one that is worth a word."""
-    public = step_verdict(now)
-    return public.status in _SHOWN and public != step_verdict(was)
+    return verdict(now).status in _SHOWN and step_verdict(now) != step_verdict(was)
 
 
 def _dead_letter(was: StepState, now: StepState, subject: ToolCall, record: InRecord) -> DeadLetter | None:

@@ -7,6 +7,7 @@ It is the only way to the wire. A check answers None (nothing against it) or wha
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from enact.clock import Clock
@@ -44,8 +45,7 @@ class End:
 Answer = Wait | Hold | End
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """One call that wants to happen. `nonce` is set at the last look, when its claim has been read back."""
 
     call: ToolCall

@@ -3,27 +3,30 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from enact.errors import StateLostError
 from enact.execution_state import Attempt, Execution, StepState
 from enact.kafka.stage import StateView
 from enact.kafka.state import PartitionState
 from enact.kafka.transport import Headers, InRecord
-from enact.records import Claimed, ParkReason, ToolCall
+from enact.records import Claimed, ParkReason, Step, ToolCall
 from services.invocation.execution_store import QUEUED_CLAIM, ExecutionStore, Subject, subject_of_entry
 from services.invocation.inputs import WaitingInputs
 from services.invocation.window import Window, group_of
 
+NEVER_MS = 1 << 63
+"""A time that does not come."""
 
-@dataclass(frozen=True, slots=True)
-class PendingCall:
+
+class PendingCall(Struct, frozen=True):
     """A ToolCall whose first event is not folded yet: due now, in memory only; its input offset has not moved."""
 
     call: ToolCall
     headers: Headers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadBack:
+class ReadBack(Struct, frozen=True, kw_only=True):
     """A valid claim met in the log: whether it may start is the owner's question."""
 
     subject: Subject
@@ -34,8 +37,7 @@ class ReadBack:
     record: InRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(Struct, frozen=True):
     """One event of the batch in hand, and the step after it."""
 
     subject: Subject
@@ -70,6 +72,8 @@ class PartitionMemory:
         self.partition, self.store, self.fold_version = partition, store, fold_version
         self.is_live = False
         self.pending: dict[Subject, PendingCall] = {}
+        self.pending_by_group: dict[str, dict[Subject, PendingCall]] = {}
+        self.pending_expire_ms = NEVER_MS
         self.appending: dict[Subject, str] = {}
         self.sights: dict[Subject, tuple[str, float]] = {}
         self.expired_s: dict[Subject, float] = {}
@@ -84,13 +88,18 @@ class PartitionMemory:
     def wait(self, subject: Subject, call: ToolCall, headers: Headers) -> None:
         """Due now, in memory; the first call of a subject stays."""
         if subject not in self.pending:
-            self.pending[subject] = PendingCall(call, headers)
-            self.backlog[group_of(call.tenant_id, call.connector)] += 1
+            group, pending = group_of(call.tenant_id, call.connector), PendingCall(call, headers)
+            self.pending[subject] = self.pending_by_group.setdefault(group, {})[subject] = pending
+            self.pending_expire_ms = min(self.pending_expire_ms, earliest_deadline_ms(call))
+            self.backlog[group] += 1
 
     def forget_pending(self, subject: Subject) -> None:
         """The log knows this subject, or the partition left."""
         if (pending := self.pending.pop(subject, None)) is not None:
             group = group_of(pending.call.tenant_id, pending.call.connector)
+            del self.pending_by_group[group][subject]
+            if not self.pending_by_group[group]:
+                del self.pending_by_group[group]
             self.backlog[group] -= 1
             if not self.backlog[group]:
                 del self.backlog[group]
@@ -157,6 +166,11 @@ class PartitionMemory:
             self.sights.pop(subject, None)
         if current.ending is not None or current.bar is not None:
             self.expired_s.pop(subject, None)
+
+
+def earliest_deadline_ms(call: ToolCall) -> int:
+    """No later than this call expires; a compensation may expire at any time, with what it undoes."""
+    return call.expires_at_epoch * 1000 if call.step is Step.EXECUTE else 0
 
 
 class PartitionMemories:

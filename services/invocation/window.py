@@ -1,8 +1,10 @@
 """The bounded, fair window: claims and calls in flight, at most a quarter of it for one (tenant, connector)."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 WINDOW = 500
 SHARE = 4
@@ -17,8 +19,7 @@ def group_of(tenant_id: str, connector: str) -> str:
     return f"{tenant_id}|{connector}"
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """One claim or look-up under way."""
 
     group: str
@@ -31,14 +32,23 @@ class Window:
     def __init__(self, size: int = WINDOW) -> None:
         self.size = size
         self._slots: dict[str, Slot] = {}
+        self._shares = Counter[str]()
+        self._lock = threading.Lock()
 
     def take(self, nonce: str, slot: Slot) -> None:
         """Occupy a slot."""
-        self._slots[nonce] = slot
+        with self._lock:
+            self._slots[nonce] = slot
+            self._shares[slot.group] += 1
 
     def give_back(self, nonce: str) -> None:
         """The claim is released, or its fact is acknowledged."""
-        self._slots.pop(nonce, None)
+        with self._lock:
+            slot = self._slots.pop(nonce, None)
+            if slot is not None:
+                self._shares[slot.group] -= 1
+                if not self._shares[slot.group]:
+                    del self._shares[slot.group]
 
     def has(self, nonce: str) -> bool:
         """True while this claim is under way in this process."""
@@ -55,7 +65,8 @@ class Window:
 
     def shares(self) -> Counter[str]:
         """What each group holds now."""
-        return Counter(slot.group for slot in list(self._slots.values()))
+        with self._lock:
+            return self._shares.copy()
 
     @property
     def share(self) -> int:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enact.kafka.due_index import DueEntry, DueIndex, _decode, _encode
@@ -94,3 +94,50 @@ def test_keys_sort_as_group_then_time(pairs: list[tuple[str, int]]) -> None:
     keys = sorted(_encode(DueEntry(CLAIM, group, due_ms, b"")) for group, due_ms in pairs)
 
     assert [(found.group, found.due_ms) for found in map(_decode, keys)] == sorted(pairs)
+
+
+def test_what_comes_after_a_look_that_found_nothing_is_found(state: PartitionState) -> None:
+    index = index_of(state, entry(500))
+    assert list(index.due(CLAIM, 100)) == []
+    assert index.groups(OTHER) == []
+
+    index.replace(frozenset(), frozenset({entry(50), entry(60, kind=OTHER, group="acme")}))
+    state.persist(NextOffset(2))
+
+    assert [found.due_ms for found in index.due(CLAIM, 100)] == [50]
+    assert index.groups(OTHER) == ["acme"]
+    assert [found.due_ms for found in index.due(OTHER, 100, "acme")] == [60]
+
+
+def test_a_look_while_a_batch_waits_does_not_hide_what_the_batch_brings(state: PartitionState) -> None:
+    index = index_of(state, entry(500))
+    index.replace(frozenset(), frozenset({entry(50), entry(60, kind=OTHER, group="acme")}))
+
+    assert list(index.due(CLAIM, 100)) == []
+    assert index.groups(OTHER) == []
+    state.persist(NextOffset(2))
+
+    assert [found.due_ms for found in index.due(CLAIM, 100)] == [50]
+    assert index.groups(OTHER) == ["acme"]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["", "a", "b"]), st.integers(0, 12), st.booleans()), max_size=30))
+def test_floors_never_hide_anything(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, str, int, bool]]) -> None:
+    state = PartitionState(tmp_path_factory.mktemp("floors"), 0)
+    index, held = DueIndex(state), set[DueEntry]()
+
+    for position, (due_ms, group, now_ms, is_kept) in enumerate(steps, start=1):
+        new = entry(due_ms, str(position).encode(), group)
+        gone = {min(held)} if held and position % 3 == 0 else set()
+        index.replace(frozenset(gone), frozenset({new}))
+        if is_kept:
+            state.persist(NextOffset(position))
+            held = (held - gone) | {new}
+        else:
+            list(index.due(CLAIM, now_ms, group))
+            state.discard()
+
+        assert set(index.due(CLAIM, now_ms, group)) == {one for one in held if one.group == group and one.due_ms <= now_ms}
+        assert index.groups(CLAIM) == sorted({one.group for one in held})
+    state.close()
