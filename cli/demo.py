@@ -26,7 +26,7 @@ class InterruptedDemoError(Exception):
 def demo(keep: Annotated[bool, typer.Option("--keep", help="Keep the demo's data folder: topics, logs, sandbox.")] = False) -> None:
     """See in half a minute what enact does.
 
-    A broker, all stages, and a sandbox CRM with trouble ahead for some of sixteen intents. It uses free ports and a folder
+    A broker, all stages, and a sandbox CRM with trouble ahead for some of nineteen intents. It uses free ports and a folder
     of its own, calls nothing outside this machine, leaves out the settings of this shell, and leaves nothing behind.
     Exit 0: everything ended as it must; 1: something did not, and it says what.
     """

@@ -68,10 +68,17 @@ def _that_just_work(now_s: int) -> tuple[Scenario, ...]:
     todo = intent(now_s, "todo", "CREATE_INTERNAL_TASK", {"title": "Prepare the offer", "assignee": "lee"}, tenant="globex")
     calls = {"acme": "Call Kim", "globex": "Call Lee", "initech": "Call Bo"}
     tasks = {tenant: intent(now_s, f"crm-{tenant}", "CREATE_CRM_TASK", {"subject": text}, tenant=tenant) for tenant, text in calls.items()}
+    deal = {"name": "Two more seats", "stage_name": "Prospecting", "close_date": "2030-03-31", "amount": 2400}
+    brief = intent(now_s, "brief", "ATTACH_BRIEF", {"title": "Before the call", "body": "Kim wants two seats more."})
+    seats = intent(now_s, "seats", "CREATE_OPPORTUNITY", deal)
+    industry = intent(now_s, "field", "UPDATE_CRM_FIELD", {"field": "Industry", "value": "Energy"})
     thrice = intent(now_s, "thrice", "CREATE_CRM_TASK", {"subject": "Send the contract"})
     return (
         Scenario(title="a note inside enact", intent=note, end=Status.SUCCEEDED),
         Scenario(title="a task inside enact", intent=todo, end=Status.SUCCEEDED),
+        Scenario(title="a brief inside enact", intent=brief, end=Status.SUCCEEDED),
+        Scenario(title="an opportunity in the CRM", intent=seats, end=Status.SUCCEEDED, calls=1, made=1),
+        Scenario(title="a field of a CRM account", intent=industry, end=Status.SUCCEEDED, calls=1),
         *(Scenario(title=f"a CRM task for {name}", intent=one, end=Status.SUCCEEDED, calls=1, made=1) for name, one in tasks.items()),
         Scenario(title="one, published 3 times", intent=thrice, copies=3, end=Status.SUCCEEDED, calls=1, made=1),
     )

@@ -76,14 +76,18 @@ def show_courses(screen: Console, courses: Sequence[Course], world: World) -> No
 def show_world(screen: Console, world: World) -> None:
     """What lies in the sandbox."""
     kinds = Counter(row["object_type"] for row in world.objects)
-    objects = " and ".join(f"{count} {kind.lower()}{'' if count == 1 else 's'}" for kind, count in kinds.items())
+    objects = " and ".join(f"{count} {_many(kind.lower(), count)}" for kind, count in kinds.items())
     lost = sum(row["status"] is None for row in world.receipts)
     screen.print(f"{objects}, from {len(world.receipts)} receipts (writes it received; {lost} of them never got their answer):")
     table = Table(box=None, pad_edge=False, show_header=False)
     for row in world.objects:
-        text = row["fields"].get("Subject") or row["fields"].get("label", "")
+        text = next((row["fields"][name] for name in ("Subject", "Name", "label") if name in row["fields"]), "")
         table.add_row(f"  {row['tenant']}", row["object_type"], row["id"], text)
     screen.print(table)
+
+
+def _many(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
 
 
 def _why(course: Course, made: int) -> str:

@@ -245,6 +245,7 @@ class Platform:
             str(self.sandbox_port),
             "--data-dir",
             str(self.data_dir / "sandbox"),
+            *(part for tenant in self.options.tenants for part in ("--account", tenant)),
         )
         return ProcessSpec(stage="sandbox", command=command, health_port=self.sandbox_port)
 

@@ -36,6 +36,8 @@ def failure_of(answer: HttpAnswer, *, system: str, provider_code: str | None, no
         return DownstreamError(f"{said}: too early, nothing was applied.", retry_after_s=retry_after_s)
     if status in {401, 403}:
         return AuthError(f"{said}: renew the credentials of this tenant, or grant them the right to this action.")
+    if status in {302, 303}:  # what a form answers that has done its work
+        return AmbiguousError(f"{said}: it points elsewhere without saying whether it did the work, and redirects are not followed.")
     if 300 <= status < 400:
         return RejectedError(f"{said}: redirects are not followed; correct the endpoint in the credentials file.")
     if 400 <= status < 500 and status != 408:

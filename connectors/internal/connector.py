@@ -1,4 +1,4 @@
-"""Keeps notes and tasks as records of a compacted topic, one for each idempotency key."""
+"""Keeps notes, tasks and briefs as records of a compacted topic, one for each idempotency key."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -29,7 +29,7 @@ class InternalConnector:
         self._arguments = ArgumentCheck(TOOLS)
 
     def tools(self) -> tuple[Tool, ...]:
-        """Create and delete notes and tasks."""
+        """Create and delete notes and tasks; attach briefs and take them back."""
         return TOOLS
 
     def validate(self, tool_name: str, arguments: Mapping[str, Any]) -> None:

@@ -57,6 +57,26 @@ CREATE_TASK: Final = Tool(
     effect_class=BY_KEY,
     timeout_ms=TIMEOUT_MS,
 )
+ATTACH_BRIEF: Final = Tool(
+    name="internal.attach_brief",
+    schema_version="1",
+    description="Attach a brief, such as one for a meeting, to the entity that the action is about.",
+    arguments_schema={
+        "type": "object",
+        "properties": {
+            "title": {"type": "string", "minLength": 1, "maxLength": 255},
+            "body": {"type": "string", "minLength": 1, "maxLength": 32_000},
+            "format": {"enum": ["TEXT", "MARKDOWN"]},
+            "entity_type": ACCOUNT,
+            "entity_id": ACCOUNT,
+        },
+        "required": ["title", "body", "format", "entity_type", "entity_id"],
+        "additionalProperties": False,
+    },
+    result_schema=RESULT,
+    effect_class=BY_KEY,
+    timeout_ms=TIMEOUT_MS,
+)
 
 
 def _delete(of: Tool, noun: str) -> Tool:
@@ -74,6 +94,14 @@ def _delete(of: Tool, noun: str) -> Tool:
 
 DELETE_NOTE: Final = _delete(CREATE_NOTE, "note")
 DELETE_TASK: Final = _delete(CREATE_TASK, "task")
+DELETE_BRIEF: Final = _delete(ATTACH_BRIEF, "brief")
 
-OBJECT_TYPES: Final = {CREATE_NOTE.name: "note", CREATE_TASK.name: "task", DELETE_NOTE.name: "note", DELETE_TASK.name: "task"}
-TOOLS: Final = (CREATE_NOTE, CREATE_TASK, DELETE_NOTE, DELETE_TASK)
+OBJECT_TYPES: Final = {
+    CREATE_NOTE.name: "note",
+    DELETE_NOTE.name: "note",
+    CREATE_TASK.name: "task",
+    DELETE_TASK.name: "task",
+    ATTACH_BRIEF.name: "brief",
+    DELETE_BRIEF.name: "brief",
+}
+TOOLS: Final = (CREATE_NOTE, CREATE_TASK, ATTACH_BRIEF, DELETE_NOTE, DELETE_TASK, DELETE_BRIEF)

@@ -26,11 +26,14 @@ def main() -> int:
     parser.add_argument("--tls-port", type=int, default=0, help="port of HTTPS; 0 = any free one")
     parser.add_argument("--tls-cert", type=Path, help="certificate file; switches HTTPS on")
     parser.add_argument("--tls-key", type=Path, help="its key file")
+    parser.add_argument("--account", action="append", default=[], metavar="TENANT", help="give this tenant an account to begin with")
     options = parser.parse_args()
     if (options.tls_cert is None) != (options.tls_key is None):
         parser.error("--tls-cert and --tls-key belong together")
     tls = (options.tls_cert, options.tls_key) if options.tls_cert is not None else None
-    server = SandboxServer(options.data_dir, host=options.host, port=options.port, tls_port=options.tls_port, tls=tls)
+    server = SandboxServer(
+        options.data_dir, host=options.host, port=options.port, tls_port=options.tls_port, tls=tls, accounts=options.account
+    )
     try:
         uvloop.run(_serve(server, load(KernelSettings).supervisor_fd))
     except ConfigurationError as error:

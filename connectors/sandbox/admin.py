@@ -1,18 +1,35 @@
 """The sandbox's back door, for demos and tests: what was received, what was applied, what goes wrong next."""
 
 import re
-from typing import Any, Final
+import sqlite3
+from typing import Annotated, Any, Final
 
 import orjson
 import pydantic
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.sandbox.crm.oauth import OAuth
+from connectors.sandbox.crm.objects import SalesforceError, checked, object_type, record_id
 from connectors.sandbox.modes import RULE, Modes
 from connectors.sandbox.store import FILTERS, Store
 
 MAX_ROWS: Final = 100_000
 TABLES: Final = "|".join(map(re.escape, FILTERS))
+
+
+class Seed(BaseModel):
+    """An object to begin with. Without an `id` it gets the next one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tenant: str
+    object_type: str
+    fields: dict[str, Any]
+    id: Annotated[str, Field(pattern="^[A-Za-z0-9]{18}$")] | None = None
+
+
+SEED: Final[pydantic.TypeAdapter[Seed]] = pydantic.TypeAdapter(Seed)
 
 
 class Admin:
@@ -24,13 +41,14 @@ class Admin:
         self._oauth = oauth
 
     def routes(self) -> list[web.RouteDef]:
-        """Health, lists, counts, modes, tokens."""
+        """Health, lists, counts, objects that are there from the beginning, modes, tokens."""
         return [
             web.get("/readyz", self._health),
             web.get("/livez", self._health),
             web.get("/sandbox/health", self._health),
             web.get("/sandbox/summary", self._summary),
             web.get(f"/sandbox/{{table:{TABLES}}}", self._rows),
+            web.post("/sandbox/objects", self._put),
             web.get("/sandbox/modes", self._shown),
             web.post("/sandbox/modes", self._add),
             web.delete("/sandbox/modes", self._clear),
@@ -54,6 +72,19 @@ class Admin:
             return _json(self._store.rows(request.match_info["table"], given, after=after, limit=limit))
         except (KeyError, ValueError) as error:
             return _json({"error": f"unknown filter or number: {error}"}, status=400)
+
+    async def _put(self, request: web.Request) -> web.Response:
+        """An object that nobody's call made: it leaves neither a receipt nor an application."""
+        try:
+            given = SEED.validate_json(await request.read())
+            kind = object_type(given.object_type)
+            fields = checked(kind, given.fields, is_new=True)
+            number = self._store.next_number()
+            new_id = given.id or record_id(kind, number)
+            self._store.insert(number=number, id=new_id, tenant=given.tenant, object_type=kind.name, external_id=None, fields=fields)
+        except (pydantic.ValidationError, SalesforceError, sqlite3.IntegrityError) as error:
+            return _json({"error": str(error)}, status=400)
+        return _json({"id": new_id}, status=201)
 
     async def _shown(self, _: web.Request) -> web.Response:
         return _json(self._modes.shown())

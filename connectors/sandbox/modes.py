@@ -1,5 +1,6 @@
 """Misbehaviour on demand: rules that say which requests go wrong, how, and how often. They survive a restart."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
@@ -21,6 +22,21 @@ class Behaviour(StrEnum):
     DROP_BEFORE = "drop_before"
     DROP_AFTER = "drop_after"
     REJECT = "reject"
+    HUGE = "huge"
+    BROKEN_JSON = "broken_json"
+    REDIRECT = "redirect"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a rule can tell of a request. `kind` is write, read or token; `subject` the text that names what is made."""
+
+    kind: str
+    method: str
+    tenant: str | None
+    object_type: str | None
+    tool: str | None
+    subject: str
 
 
 class Rule(BaseModel):
@@ -28,7 +44,11 @@ class Rule(BaseModel):
 
     `fail_*` answer `status` (default 500); `throttle` answers 429 with `retry_after_s`; `hang_*` are silent for
     `hang_s` and then drop the connection; `slow` waits `hang_s` and then does its work; `drop_*` close the
-    connection without an answer; `reject` is a validation error.
+    connection without an answer; `reject` is a validation error; `huge` does its work and answers JSON of `size_bytes`;
+    `broken_json` does its work and answers JSON that ends half-way; `redirect` answers `status` (default 307) with
+    `location` (default: the same address again) and does nothing.
+
+    `tool` is the name of a connector's tool, for those whose requests can be told apart (see `connectors.sandbox.tool_names`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,27 +57,31 @@ class Rule(BaseModel):
     on: Annotated[str, Field(pattern="^(write|read|token|any)$")] = "write"
     object: str | None = None
     tenant: str | None = None
+    tool: str | None = None
     subject: str | None = None
     method: str | None = None
-    status: Annotated[int, Field(ge=400, le=599)] | None = None
+    status: Annotated[int, Field(ge=300, le=599)] | None = None
     error_code: str | None = None
     retry_after_s: Annotated[int, Field(ge=0)] = 1
     hang_s: Annotated[float, Field(ge=0, le=86_400)] = 3_600.0
+    size_bytes: Annotated[int, Field(ge=2, le=1 << 28)] = 5 * 1024 * 1024
+    location: str | None = None
     count: Annotated[int, Field(ge=1)] | None = None
 
-    def meets(self, *, kind: str, object_type: str | None, tenant: str | None, subject: str, method: str) -> bool:
+    def meets(self, request: Asked) -> bool:
         """True if the request fits every condition; `subject` matches as a part of the request's subject."""
         return (
-            self.on in {kind, "any"}
-            and self.object in {None, object_type}
-            and self.tenant in {None, tenant}
-            and self.method in {None, method}
-            and (self.subject is None or self.subject in subject)
+            self.on in {request.kind, "any"}
+            and self.object in {None, request.object_type}
+            and self.tenant in {None, request.tenant}
+            and self.tool in {None, request.tool}
+            and self.method in {None, request.method}
+            and (self.subject is None or self.subject in request.subject)
         )
 
     def status_and_code(self) -> tuple[int, str]:
         """What a failing answer says. 503 with its own code is Salesforce's word for "not applied"; 500 leaves it open."""
-        default = {Behaviour.THROTTLE: 429, Behaviour.REJECT: 400}.get(self.behaviour, 500)
+        default = {Behaviour.THROTTLE: 429, Behaviour.REJECT: 400, Behaviour.REDIRECT: 307}.get(self.behaviour, 500)
         status = self.status or default
         return status, self.error_code or ERROR_CODES.get(status, "UNKNOWN_EXCEPTION")
 
@@ -93,10 +117,10 @@ class Modes:
             for rule_id, (rule, remaining) in self._rules.items()
         ]
 
-    def take(self, *, kind: str, object_type: str | None, tenant: str | None, subject: str, method: str) -> Rule | None:
+    def take(self, request: Asked) -> Rule | None:
         """The rule that has this request, used up by one."""
         for rule_id, (rule, remaining) in self._rules.items():
-            if rule.meets(kind=kind, object_type=object_type, tenant=tenant, subject=subject, method=method):
+            if rule.meets(request):
                 self._use(rule_id, rule, remaining)
                 return rule
         return None

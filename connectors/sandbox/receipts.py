@@ -11,8 +11,10 @@ from aiohttp.typedefs import Handler
 
 from connectors.sandbox.crm.oauth import OAuth
 from connectors.sandbox.crm.objects import SalesforceError
-from connectors.sandbox.modes import Behaviour, Modes, Rule
+from connectors.sandbox.modes import Asked, Behaviour, Modes, Rule
+from connectors.sandbox.odd_answers import broken_json, huge, redirect
 from connectors.sandbox.store import Receipt, Store
+from connectors.sandbox.tool_names import tool_of
 
 RECEIPT: Final[web.RequestKey[Receipt]] = web.RequestKey("receipt", Receipt)
 TENANT: Final[web.RequestKey[str]] = web.RequestKey("tenant", str)
@@ -83,13 +85,15 @@ class Reception:
             key=request.headers.get("Idempotency-Key"),
         )
         request[RECEIPT] = receipt
-        rule = self._modes.take(
+        asked = Asked(
             kind=kind,
-            object_type=_object_type(request),
-            tenant=tenant,
-            subject=await _subject(request, kind),
             method=request.method,
+            tenant=tenant,
+            object_type=_object_type(request),
+            tool=tool_of(request.method, request.path),
+            subject=await _subject(request, kind),
         )
+        rule = self._modes.take(asked)
         answered: web.StreamResponse | None = None
         try:
             answered = await self._answer(request, handler, kind, tenant, rule)
@@ -120,6 +124,13 @@ class Reception:
                 case Behaviour.HANG_BEFORE | Behaviour.SLOW as behaviour:
                     await self._hang(_rule(rule))
                     return await handler(request) if behaviour is Behaviour.SLOW else None
+                case Behaviour.REDIRECT:
+                    return redirect(request, _rule(rule))
+                case Behaviour.HUGE | Behaviour.BROKEN_JSON as behaviour:
+                    answer = await handler(request)
+                    if answer.status >= 300 or not isinstance(answer, web.Response):
+                        return answer
+                    return huge(answer, _rule(rule).size_bytes) if behaviour is Behaviour.HUGE else broken_json(answer)
                 case Behaviour.FAIL_BEFORE | Behaviour.THROTTLE | Behaviour.REJECT:
                     return _failure(_rule(rule))
                 case Behaviour.FAIL_AFTER | Behaviour.HANG_AFTER | Behaviour.DROP_AFTER as behaviour:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from connectors.sandbox.admin_client import SandboxAdmin
 from connectors.sandbox.crm.api import CrmApi
 from connectors.sandbox.crm.oauth import OAuth
 from connectors.sandbox.fire import Fire
+from connectors.sandbox.first_accounts import add_first_accounts
 from connectors.sandbox.modes import Modes
 from connectors.sandbox.receipts import Reception
 from connectors.sandbox.store import Store
@@ -29,7 +30,18 @@ class SandboxServer:
     Anybody who reaches `host` may do anything here: another one than loopback is for a network of containers alone.
     """
 
-    def __init__(self, data_dir: Path, *, host: str = HOST, port: int = 0, tls_port: int = 0, tls: tuple[Path, Path] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        host: str = HOST,
+        port: int = 0,
+        tls_port: int = 0,
+        tls: tuple[Path, Path] | None = None,
+        accounts: Sequence[str] = (),
+    ) -> None:
+        """`accounts` names tenants that have an account in the CRM from the beginning."""
+        self._accounts = accounts
         self._data_dir = data_dir
         self._host = host
         self._port = port
@@ -44,6 +56,7 @@ class SandboxServer:
     async def start(self) -> None:
         """Listen; then `url` and `tls_url` say where. Raises: OSError if a port is taken."""
         store = self._store = Store(self._data_dir / DATABASE)
+        add_first_accounts(store, self._accounts)
         modes, oauth = Modes(store), OAuth(store)
         reception = self._reception = Reception(store, modes, oauth)
         app = web.Application(middlewares=[reception.middleware])

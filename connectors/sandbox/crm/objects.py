@@ -56,6 +56,7 @@ class ObjectType:
 
 TEXT: Final = Field()
 REFERENCE: Final = Field(type="reference", length=18)
+PHONE: Final = Field(type="phone", length=40)
 KEY: Final = Field(is_external_id=True)
 
 TYPES: Final = {
@@ -80,7 +81,7 @@ TYPES: Final = {
         ObjectType(
             name="Account",
             prefix="001",
-            fields={"Name": Field(is_required=True), "Industry": TEXT, "Website": TEXT, "Enact_Key__c": KEY},
+            fields={"Name": Field(is_required=True), "Industry": TEXT, "Phone": PHONE, "Website": TEXT, "Enact_Key__c": KEY},
         ),
         ObjectType(
             name="Contact",
@@ -89,6 +90,8 @@ TYPES: Final = {
                 "FirstName": TEXT,
                 "LastName": Field(is_required=True, length=80),
                 "Email": Field(type="email", length=80),
+                "Phone": PHONE,
+                "Title": Field(length=128),
                 "AccountId": REFERENCE,
                 "Enact_Key__c": KEY,
             },
@@ -101,7 +104,10 @@ TYPES: Final = {
                 "StageName": Field(type="picklist", is_required=True),
                 "CloseDate": Field(type="date", is_required=True),
                 "Amount": Field(type="currency"),
+                "NextStep": TEXT,
+                "Description": Field(type="textarea", length=32_000),
                 "AccountId": REFERENCE,
+                "Enact_Target__c": TEXT,
                 "Enact_Key__c": KEY,
             },
         ),

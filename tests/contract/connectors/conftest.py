@@ -7,7 +7,7 @@ import pytest
 
 from connectors.sandbox.admin_client import SandboxAdmin
 from connectors.sandbox.server import start_sandbox
-from tests.contract.connectors.worlds import World, world
+from tests.contract.connectors.worlds import WORLDS, World, world
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def sandbox(tmp_path: Path) -> Iterator[SandboxAdmin]:
         yield admin
 
 
-@pytest.fixture(params=["internal", "crm", "sandbox"])
+@pytest.fixture(params=list(WORLDS))
 async def any_world(request: pytest.FixtureRequest, tmp_path: Path, sandbox: SandboxAdmin) -> AsyncIterator[World]:
     async with world(request.param, tmp_path / "credentials", sandbox) as made:
         yield made
@@ -24,5 +24,5 @@ async def any_world(request: pytest.FixtureRequest, tmp_path: Path, sandbox: San
 
 @pytest.fixture
 async def crm(tmp_path: Path, sandbox: SandboxAdmin) -> AsyncIterator[World]:
-    async with world("crm", tmp_path / "credentials", sandbox) as made:
+    async with world("crm task", tmp_path / "credentials", sandbox) as made:
         yield made

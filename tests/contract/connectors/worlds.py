@@ -103,16 +103,19 @@ class InternalWorld:
 
     connector: Connector
     topic: Topic
+    tool_name: str
+    arguments: dict[str, Any]
+    undo_name: str
 
     @property
     def faults(self) -> dict[str, type[EnactError]]:
         return {"answer lost": AmbiguousError, "rejected": RejectedError}
 
     def call(self, **changes: Any) -> Call:
-        return make_call("internal.create_note", {"title": SECRET_VALUE}, **changes)
+        return make_call(self.tool_name, self.arguments, **changes)
 
     def undo(self) -> Call | None:
-        return make_call("internal.delete_note", {}, step=Step.COMPENSATE)
+        return make_call(self.undo_name, {}, step=Step.COMPENSATE)
 
     def break_it(self, fault: str) -> None:
         self.topic.fault = {"answer lost": DeliveryError("x"), "rejected": RecordTooLargeError("x")}[fault]
@@ -138,6 +141,11 @@ SANDBOX_FAULTS: dict[str, tuple[type[EnactError], dict[str, Any]]] = {
     "too early": (DownstreamError, {"behaviour": "fail_before", "status": 425}),
     "request timeout": (AmbiguousError, {"behaviour": "fail_before", "status": 408}),
     "rejected": (RejectedError, {"behaviour": "reject"}),
+    "too slow": (AnswerTimeoutError, {"behaviour": "slow", "hang_s": 1}),
+    "huge answer": (AmbiguousError, {"behaviour": "huge"}),
+    "broken answer": (AmbiguousError, {"behaviour": "broken_json"}),
+    "moved": (RejectedError, {"behaviour": "redirect"}),
+    "done, look elsewhere": (AmbiguousError, {"behaviour": "redirect", "status": 303}),
     "forbidden": (AuthError, {"behaviour": "fail_before", "status": 403, "error_code": "INSUFFICIENT_ACCESS"}),
 }
 CRM_FAULTS: dict[str, tuple[type[EnactError], dict[str, Any]]] = {
@@ -160,7 +168,7 @@ class SandboxWorld:
     make: Callable[..., Call]
     make_undo: Callable[[], Call | None]
     fault_table: dict[str, tuple[type[EnactError], dict[str, Any]]]
-    object_type: str
+    count_effects: Callable[[SandboxAdmin], int]
 
     @property
     def faults(self) -> dict[str, type[EnactError]]:
@@ -179,7 +187,17 @@ class SandboxWorld:
         return len(self.admin.receipts(kind="write"))
 
     def effects(self) -> int:
-        return len(self.admin.objects(object_type=self.object_type, is_deleted=0))
+        return self.count_effects(self.admin)
+
+
+NOTE = ("internal.create_note", {"title": SECRET_VALUE}, "internal.delete_note")
+TASK = ("internal.create_task", {"title": SECRET_VALUE, "priority": "HIGH"}, "internal.delete_task")
+BRIEF_ABOUT = {"format": "MARKDOWN", "entity_type": "Account", "entity_id": "001A"}
+BRIEF = ("internal.attach_brief", {"title": "Meeting", "body": SECRET_VALUE, **BRIEF_ABOUT}, "internal.delete_brief")
+INTERNAL = {"internal note": NOTE, "internal task": TASK, "internal brief": BRIEF}
+
+RECORD_ID = "001Sb000000001AMAA"
+"""An account of acme that is there from the beginning."""
 
 
 def crm_call(**changes: Any) -> Call:
@@ -190,26 +208,67 @@ def crm_undo() -> Call | None:
     return make_call("crm.delete_task", {}, step=Step.COMPENSATE)
 
 
+def opportunity_call(**changes: Any) -> Call:
+    asked = {"name": SECRET_VALUE, "stage_name": "Prospecting", "close_date": "2030-06-30", "amount": 1250.5}
+    return make_call("crm.create_opportunity", {**asked, "related_type": "Account", "related_id": RECORD_ID}, **changes)
+
+
+def opportunity_undo() -> Call | None:
+    return make_call("crm.delete_opportunity", {}, step=Step.COMPENSATE)
+
+
+def field_call(**changes: Any) -> Call:
+    asked = {"object_type": "Account", "record_id": RECORD_ID, "field": "Industry", "value": SECRET_VALUE}
+    return make_call("crm.update_field", asked, **changes)
+
+
+def no_undo() -> Call | None:
+    """Nothing undoes it."""
+    return None
+
+
+def living(object_type: str) -> Callable[[SandboxAdmin], int]:
+    """How many objects of a type there are."""
+    return lambda admin: len(admin.objects(object_type=object_type, is_deleted=0))
+
+
+def fields_set(admin: SandboxAdmin) -> int:
+    """Whether the account has the value: an effect that a repeat can only find done."""
+    return sum(row["fields"].get("Industry") == SECRET_VALUE for row in admin.objects(object_type="Account"))
+
+
+CRM: dict[str, tuple[Callable[..., Call], Callable[[], Call | None], Callable[[SandboxAdmin], int]]] = {
+    "crm task": (crm_call, crm_undo, living("Task")),
+    "crm opportunity": (opportunity_call, opportunity_undo, living("Opportunity")),
+    "crm field": (field_call, no_undo, fields_set),
+}
+WORLDS = (*INTERNAL, *CRM, "sandbox fire")
+
+
 def fire_call(**changes: Any) -> Call:
     return make_call("sandbox.fire_once", {"label": SECRET_VALUE}, **changes)
 
 
 @asynccontextmanager
 async def world(name: str, folder: Path, admin: SandboxAdmin) -> AsyncIterator[World]:
-    """The world of one connector, with the system clean and behaving."""
+    """The world of one of `WORLDS`, with the system clean and behaving."""
     write_sandbox_credentials(folder, ["acme", "globex"], admin.url)
     topic = Topic()
     connectors = build_connectors(
         publish=topic.publish, clock=ManualClock(), credentials_dir=folder, outbound_allow=[admin.url.removeprefix("http://")]
     )
-    connector = connectors[name]
-    worlds: dict[str, World] = {
-        "internal": InternalWorld(connector, topic),
-        "crm": SandboxWorld(connector, admin, crm_call, crm_undo, {**SANDBOX_FAULTS, **CRM_FAULTS}, "Task"),
-        "sandbox": SandboxWorld(connector, admin, fire_call, lambda: None, SANDBOX_FAULTS, "Fire"),
-    }
+    connector = connectors[name.partition(" ")[0]]
+    made: World
+    if name in INTERNAL:
+        made = InternalWorld(connector, topic, *INTERNAL[name])
+    elif name in CRM:
+        made = SandboxWorld(connector, admin, *CRM[name][:2], {**SANDBOX_FAULTS, **CRM_FAULTS}, CRM[name][2])
+        if name == "crm field":
+            admin.add_object("acme", "Account", {"Name": "Acme", "Industry": "Energy"}, id=RECORD_ID)
+    else:
+        made = SandboxWorld(connector, admin, fire_call, no_undo, SANDBOX_FAULTS, living("Fire"))
     try:
-        yield worlds[name]
+        yield made
     finally:
         for built in connectors.values():
             await built.close()

@@ -76,6 +76,14 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
         assert again.summary()["objects"] == {"Task": 50}
 
 
+def test_the_tenants_that_are_named_have_the_accounts_of_the_examples_and_keep_them_over_a_restart(tmp_path: Path) -> None:
+    for _ in range(2):
+        with process(tmp_path, "--account", "acme", "--account", "globex") as (_child, admin):
+            accounts = [(row["tenant"], row["id"][:15]) for row in admin.objects()]
+
+            assert accounts == [("acme", "001Sb000000001A"), ("globex", "001Sb000000001B")]
+
+
 def test_it_ends_when_the_supervisor_s_pipe_closes(tmp_path: Path) -> None:
     read_end, write_end = os.pipe()
     with process(tmp_path, pass_fds=(read_end,), env={**os.environ, "ENACT_SUPERVISOR_FD": str(read_end)}) as (child, admin):

@@ -165,6 +165,60 @@ def test_the_back_door_counts_forgives_and_names_what_it_refuses(sandbox: Sandbo
         sandbox.set_mode("sing")
 
 
+def test_an_object_that_was_there_from_the_beginning_leaves_no_receipt(sandbox: SandboxAdmin, ask: Ask) -> None:
+    account = sandbox.add_object("acme", "Account", {"Name": "Acme"}, id="001Sb000000001AMAA")
+    other = sandbox.add_object("acme", "Opportunity", {"Name": "Seats", "StageName": "Open", "CloseDate": "2030-01-31"})
+
+    assert (sandbox.receipts(), sandbox.applications()) == ([], [])
+    assert ask("GET", f"{DATA}/sobjects/Account/001Sb000000001A")[1]["Id"] == account
+    assert other.startswith("006")
+    for kind, fields, id_ in (("Account", {"Name": "x"}, account), ("Account", {}, None), ("Nonsense", {"Name": "x"}, None)):
+        with pytest.raises(EnactError, match="refused POST /sandbox/objects"):
+            sandbox.add_object("acme", kind, fields, id=id_)
+
+
+@pytest.mark.parametrize("missing", ["Name", "StageName", "CloseDate"])
+def test_an_opportunity_lacks_nothing_that_salesforce_requires(ask: Ask, missing: str) -> None:
+    deal = {"Name": "Seats", "StageName": "Open", "CloseDate": "2030-01-31"}
+
+    refused = ask("PATCH", f"{DATA}/sobjects/Opportunity/Enact_Key__c/key-1", {name: deal[name] for name in deal if name != missing})
+
+    assert error_of(refused) == (400, "REQUIRED_FIELD_MISSING")
+    assert refused[1][0]["fields"] == [missing]
+
+
+def test_a_field_is_set_by_the_record_s_id_and_a_record_that_is_not_there_is_not_made(sandbox: SandboxAdmin, ask: Ask) -> None:
+    sandbox.add_object("acme", "Account", {"Name": "Acme"}, id="001Sb000000001AMAA")
+    sandbox.add_object("globex", "Account", {"Name": "Globex"}, id="001Sb000000002AMAA")
+
+    done = ask("PATCH", f"{DATA}/sobjects/Account/001Sb000000001A", {"Industry": "Energy"})
+
+    assert done == (204, "")
+    assert [row["fields"]["Industry"] for row in sandbox.objects(tenant="acme")] == ["Energy"]
+    for id_ in ("001Sb000000003A", "001Sb000000002A"):
+        assert error_of(ask("PATCH", f"{DATA}/sobjects/Account/{id_}", {"Industry": "Energy"})) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("behaviour", ["huge", "broken_json"])
+def test_an_odd_answer_comes_after_the_work_and_a_refusal_stays_a_refusal(sandbox: SandboxAdmin, ask: Ask, behaviour: str) -> None:
+    sandbox.set_mode(behaviour, tool="crm.create_task", size_bytes=10_000)
+
+    status, said = ask("PATCH", f"{BY_KEY}/key-1", {"Subject": "One"})
+    refused = ask("PATCH", f"{BY_KEY}/key-2", {"Nonsense": "One"})
+
+    assert status == 201
+    assert len(sandbox.objects(external_id="key-1")) == 1
+    assert isinstance(said, str if behaviour == "broken_json" else dict)
+    assert error_of(refused) == (400, "INVALID_FIELD")
+
+
+def test_a_redirect_leads_a_client_that_obeys_it_to_where_it_was(sandbox: SandboxAdmin, ask: Ask) -> None:
+    sandbox.set_mode("redirect", status=302, method="GET", on="read", count=1)
+
+    assert ask("GET", DATA)[0] == 200
+    assert [row["status"] for row in sandbox.receipts(kind="read")] == [302, 200]
+
+
 def test_tokens_can_be_ended_at_once(sandbox: SandboxAdmin, ask: Ask) -> None:
     assert sandbox.is_ready()
     assert ask("GET", DATA)[0] == 200

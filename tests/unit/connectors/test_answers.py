@@ -36,7 +36,10 @@ def test_two_hundred_is_no_failure(status: int) -> None:
     [
         (100, None, AmbiguousError),
         (301, None, RejectedError),
+        (302, None, AmbiguousError),
+        (303, None, AmbiguousError),
         (307, None, RejectedError),
+        (308, None, RejectedError),
         (400, "INVALID_FIELD", RejectedError),
         (401, "INVALID_SESSION_ID", AuthError),
         (403, None, AuthError),

@@ -23,7 +23,8 @@ def entries(*, with_sandbox: bool) -> dict[str, ActionType]:
 
 
 def test_the_shipped_action_types_are_these() -> None:
-    assert set(entries(with_sandbox=False)) == {"CREATE_INTERNAL_NOTE", "CREATE_INTERNAL_TASK", "CREATE_CRM_TASK"}
+    inside = {"CREATE_INTERNAL_NOTE", "CREATE_INTERNAL_TASK", "ATTACH_BRIEF"}
+    assert set(entries(with_sandbox=False)) == inside | {"CREATE_CRM_TASK", "CREATE_OPPORTUNITY", "UPDATE_CRM_FIELD"}
     assert set(entries(with_sandbox=True)) - set(entries(with_sandbox=False)) == {"SANDBOX_FIRE_ONCE"}
 
 

@@ -13,7 +13,7 @@ from connectors.crm.connector import CrmConnector
 from connectors.http import HttpAnswer, HttpClient, HttpRequest
 from connectors.outbound_policy import OutboundPolicy
 from enact.clock import ManualClock
-from enact.errors import AmbiguousError, DownstreamError, EnactError, RejectedError, UnreachableError
+from enact.errors import AmbiguousError, DownstreamError, EnactError, PermanentError, RejectedError, UnreachableError
 from enact.ids import idempotency_key
 from enact.records import Step
 
@@ -155,6 +155,69 @@ async def test_an_external_id_field_that_does_not_exist_is_never_not_found(tmp_p
 
     with pytest.raises(RejectedError, match="INVALID_FIELD"):
         await crm.look_up(call())
+
+
+FIELD = {"object_type": "Account", "record_id": "001Sb000000001A", "field": "Industry", "value": "Energy"}
+
+
+async def test_a_field_is_set_on_the_record_itself_and_204_says_so(tmp_path: Path) -> None:
+    crm, salesforce = connector(tmp_path, HttpAnswer(status=204))
+
+    result = await crm.execute(call("crm.update_field", arguments=FIELD))
+
+    (asked,) = salesforce.asked
+    assert (asked.method, asked.url) == ("PATCH", "https://acme.example/services/data/v60.0/sobjects/Account/001Sb000000001A")
+    assert asked.body == b'{"Industry":"Energy"}'
+    assert (result.refs[0].object_type, result.refs[0].object_id) == ("Account", "001Sb000000001A")
+
+
+@pytest.mark.parametrize("answer", [HttpAnswer(status=200, body=b"<html>Welcome</html>"), CREATED, HttpAnswer(status=202)])
+async def test_a_success_that_is_not_204_may_or_may_not_have_set_the_field(tmp_path: Path, answer: HttpAnswer) -> None:
+    crm, _ = connector(tmp_path, answer)
+
+    with pytest.raises(AmbiguousError, match="204"):
+        await crm.execute(call("crm.update_field", arguments=FIELD))
+
+
+@pytest.mark.parametrize(
+    ("records", "is_found"),
+    [
+        (b'[{"attributes":{},"Id":"001Sb000000001AMAA","Industry":"Energy"}]', True),
+        (b'[{"Id":"001Sb000000001AMAA","Industry":"Coal"}]', False),
+        (b'[{"Id":"001Sb000000001AMAA","Industry":null}]', False),
+    ],
+)
+async def test_a_field_is_looked_up_on_its_record(tmp_path: Path, records: bytes, is_found: bool) -> None:
+    crm, salesforce = connector(tmp_path, HttpAnswer(status=200, body=b'{"totalSize":1,"done":true,"records":' + records + b"}"))
+
+    found = await crm.look_up(call("crm.update_field", arguments=FIELD))
+
+    asked = unquote(salesforce.asked[0].url.partition("?q=")[2])
+    assert asked == "SELECT Id, Industry FROM Account WHERE Id = '001Sb000000001A' LIMIT 1"
+    assert (found is not None) is is_found
+
+
+async def test_a_look_up_with_arguments_that_do_not_fit_asks_nothing(tmp_path: Path) -> None:
+    crm, salesforce = connector(tmp_path, CREATED)
+
+    with pytest.raises(PermanentError):
+        await crm.look_up(call("crm.update_field", arguments={**FIELD, "field": "Id FROM User"}))
+
+    assert salesforce.asked == []
+
+
+async def test_an_opportunity_is_upserted_and_undone_under_its_key(tmp_path: Path) -> None:
+    crm, salesforce = connector(tmp_path, CREATED)
+    deal = {"name": "Seats", "stage_name": "Open", "close_date": "2030-03-31"}
+
+    made = await crm.execute(call("crm.create_opportunity", arguments=deal))
+    await crm.compensate(call("crm.delete_opportunity", Step.COMPENSATE))
+
+    created, deleted = salesforce.asked
+    assert created.url.endswith("/sobjects/Opportunity/Enact_Key__c/key%2F1%27%20OR")
+    assert created.body == b'{"CloseDate":"2030-03-31","Name":"Seats","StageName":"Open"}'
+    assert made.refs[0].object_type == "Opportunity"
+    assert "/sobjects/Opportunity/Enact_Key__c/" in deleted.url
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from connectors.crm.tools import task_fields
+from connectors.crm.tools import opportunity_fields, task_fields
 
 
 def test_every_argument_has_its_field() -> None:
@@ -28,3 +28,28 @@ def test_the_target_is_always_kept_and_becomes_a_relation_if_it_is_a_salesforce_
     fields = task_fields({"subject": "Call", "related_type": entity[0], "related_id": entity[1]})
 
     assert fields == {"Subject": "Call", **expected}
+
+
+def test_every_argument_of_an_opportunity_has_its_field() -> None:
+    deal = {"name": "Seats", "stage_name": "Open", "close_date": "2030-03-31", "amount": 12.5, "next_step": "Call", "description": "Two"}
+
+    assert opportunity_fields(deal) == {
+        "Name": "Seats",
+        "StageName": "Open",
+        "CloseDate": "2030-03-31",
+        "Amount": 12.5,
+        "NextStep": "Call",
+        "Description": "Two",
+    }
+
+
+@pytest.mark.parametrize(
+    ("entity", "expected"),
+    [
+        (("account", "001Sb0000000001MAA"), {"AccountId": "001Sb0000000001MAA", "Enact_Target__c": "account:001Sb0000000001MAA"}),
+        (("Contact", "003Sb0000000001"), {"Enact_Target__c": "Contact:003Sb0000000001"}),
+        (("Account", "our-number-7"), {"Enact_Target__c": "Account:our-number-7"}),
+    ],
+)
+def test_an_opportunity_belongs_to_the_account_that_is_its_target(entity: tuple[str, str], expected: dict[str, Any]) -> None:
+    assert opportunity_fields({"related_type": entity[0], "related_id": entity[1]}) == expected

@@ -5,13 +5,24 @@ from typing import Any
 
 import pytest
 
-from connectors.sandbox.modes import Behaviour, Modes, Rule
+from connectors.sandbox.modes import Asked, Behaviour, Modes, Rule
 from connectors.sandbox.store import Store
 
 
 def met(rule: Rule, **changes: Any) -> bool:
-    request: dict[str, Any] = {"kind": "write", "object_type": "Task", "tenant": "acme", "subject": "Call Ann", "method": "PATCH"}
-    return rule.meets(**{**request, **changes})
+    return rule.meets(asked(**changes))
+
+
+def asked(**changes: Any) -> Asked:
+    given: dict[str, Any] = {
+        "kind": "write",
+        "method": "PATCH",
+        "tenant": "acme",
+        "object_type": "Task",
+        "tool": "crm.create_task",
+        "subject": "Call Ann",
+    }
+    return Asked(**{**given, **changes})
 
 
 @pytest.mark.parametrize(
@@ -21,6 +32,7 @@ def met(rule: Rule, **changes: Any) -> bool:
         ({"on": "read"}, {"kind": "write"}),
         ({"object": "Task"}, {"object_type": "Account"}),
         ({"tenant": "acme"}, {"tenant": None}),
+        ({"tool": "crm.create_task"}, {"tool": "crm.update_field"}),
         ({"subject": "Ann"}, {"subject": "Call Bob"}),
         ({"method": "PATCH"}, {"method": "DELETE"}),
     ],
@@ -48,6 +60,7 @@ def test_a_rule_for_anything_meets_everything() -> None:
         ({"behaviour": "throttle"}, (429, "REQUEST_LIMIT_EXCEEDED")),
         ({"behaviour": "reject"}, (400, "FIELD_CUSTOM_VALIDATION_EXCEPTION")),
         ({"behaviour": "reject", "status": 404, "error_code": "NOT_FOUND"}, (404, "NOT_FOUND")),
+        ({"behaviour": "redirect"}, (307, "UNKNOWN_EXCEPTION")),
     ],
 )
 def test_a_failing_answer_has_the_status_and_code_that_belong_to_it(given: dict[str, Any], expected: tuple[int, str]) -> None:
@@ -56,7 +69,7 @@ def test_a_failing_answer_has_the_status_and_code_that_belong_to_it(given: dict[
 
 async def test_a_rule_is_used_up_and_the_next_one_has_its_turn_also_after_a_restart(tmp_path: Path) -> None:
     def take(modes: Modes) -> Behaviour | None:
-        rule = modes.take(kind="write", object_type="Task", tenant="acme", subject="", method="PATCH")
+        rule = modes.take(asked())
         return rule.behaviour if rule is not None else None
 
     store = Store(tmp_path / "x.sqlite3")
