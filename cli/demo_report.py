@@ -76,9 +76,9 @@ def show_courses(screen: Console, courses: Sequence[Course], world: World) -> No
 def show_world(screen: Console, world: World) -> None:
     """What lies in the sandbox."""
     kinds = Counter(row["object_type"] for row in world.objects)
-    objects = " and ".join(f"{count} {_many(kind.lower(), count)}" for kind, count in kinds.items())
+    objects = ", ".join(f"{count} {_many(kind.lower(), count)}" for kind, count in kinds.items())
     lost = sum(row["status"] is None for row in world.receipts)
-    screen.print(f"{objects}, from {len(world.receipts)} receipts (writes it received; {lost} of them never got their answer):")
+    screen.print(f"{objects}, after {len(world.receipts)} receipts (writes it received; {lost} of them never got their answer):")
     table = Table(box=None, pad_edge=False, show_header=False)
     for row in world.objects:
         text = next((row["fields"][name] for name in ("Subject", "Name", "label") if name in row["fields"]), "")
