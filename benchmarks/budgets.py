@@ -47,6 +47,12 @@ def at(*path: str) -> Callable[[Figures], float | None]:
     return find
 
 
+def of_a_million(name: str) -> Callable[[Figures], float | None]:
+    """A figure of the restore, if it was one of as many executions as the budget speaks of."""
+    found, executions = at("restore", name), at("restore", "executions")
+    return lambda figures: found(figures) if (executions(figures) or 0) >= MILLION else None
+
+
 def judge(figures: Figures) -> list[Verdict]:
     """Every budget against a result."""
     return [_verdict(budget, budget.find(figures)) for budget in BUDGETS]
@@ -62,6 +68,7 @@ def _verdict(budget: Budget, found: float | None) -> Verdict:
 
 
 P: Final = ("columns", "P")
+MILLION: Final = 1_000_000
 
 BUDGETS: Final = (
     Budget(name="throughput against the bare loop", limit=0.30, unit="ratio", at_least=True, find=at("ratios", "throughput")),
@@ -72,6 +79,6 @@ BUDGETS: Final = (
     Budget(name="idle CPU, everything together", limit=0.15, unit="cores", find=at("at_rest", "cpu", "all")),
     Budget(name="memory of the largest stage at rest", limit=90, unit="MB", find=at("at_rest", "largest_stage_mb")),
     Budget(name="enact up, ready", limit=12, unit="s", find=at("up", "ready_s")),
-    Budget(name="restore of 10⁶ executions, empty folder", limit=60, unit="s", find=at("restore", "empty_folder_s")),
-    Budget(name="restore of 10⁶ executions, local state", limit=3, unit="s", find=at("restore", "local_state_s")),
+    Budget(name="restore of 10⁶ executions, empty folder", limit=60, unit="s", find=of_a_million("empty_folder_s")),
+    Budget(name="restore of 10⁶ executions, local state", limit=3, unit="s", find=of_a_million("local_state_s")),
 )

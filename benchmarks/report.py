@@ -19,7 +19,16 @@ class Table:
 
 def tables(result: Mapping[str, Any]) -> list[Table]:
     """Every table of a result, the most asked for first."""
-    found = [_budgets(result), _rates(result), _latencies(result), _cpu(result), _stages(result), _memory(result), _bytes(result)]
+    found = [
+        _budgets(result),
+        _rates(result),
+        _latencies(result),
+        _cpu(result),
+        _stages(result),
+        _memory(result),
+        _bytes(result),
+        _restore(result),
+    ]
     return [table for table in found if table.rows]
 
 
@@ -158,6 +167,17 @@ def _bytes(result: Mapping[str, Any]) -> Table:
         if name.startswith(prefix)
     )
     return Table("On the broker, per execution", ("topic", "records", "bytes"), rows)
+
+
+def _restore(result: Mapping[str, Any]) -> Table:
+    found = result["restore"]
+    rows: list[tuple[str, ...]] = []
+    for name, words in (("empty_folder", "an empty folder"), ("local_state", "its local state")) if found else ():
+        one = found["rounds"][name]
+        numbers = (one["ready_s"], one["cpu_s"], one["memory"].get("rss"), one["state_bytes"] / found["executions"])
+        rows.append((words, shown(float(found["executions"])), shown(float(found["events"])), *map(shown, numbers)))
+    columns = ("from", "executions", "events", "ready, s", "CPU, s", "RSS, MB", "state on disk, bytes per execution")
+    return Table("Restore of ended executions by invocation", columns, tuple(rows))
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -31,6 +31,7 @@ def summary(found: "Found", *, kind: str, partitions: int, bare_absent: str | No
         "spread": {name: spread([one["saturated"].executions_per_s for one in rounds]) for name, rounds in found.columns.items()},
         "at_rest": at_rest(found),
         "up": found.up,
+        "restore": found.restore,
         "rounds": {
             "columns": {
                 name: [{load: one.as_json() for load, one in each.items()} for each in rounds] for name, rounds in found.columns.items()

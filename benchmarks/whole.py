@@ -13,6 +13,7 @@ from benchmarks.bare import BareLoop
 from benchmarks.instant_crm import InstantCrm
 from benchmarks.measure import Load, Measured, idle_cpu, measure
 from benchmarks.pipeline import CLASS_D, CLASS_P, WITHOUT_API, Column, Pipeline
+from benchmarks.restore import measure_restore
 from benchmarks.summary import summary
 from benchmarks.up_time import measure_up
 from benchmarks.usage import memory_of
@@ -80,14 +81,16 @@ class Found:
     idle: dict[str, list[dict[str, Any]]]
     bare: list[dict[str, dict[str, Any]]]
     up: dict[str, Any] | None = None
+    restore: dict[str, Any] | None = None
 
 
 class Bench:
     """One run in a folder of its own."""
 
-    def __init__(self, size: Size, bare_loop: BareLoop, folder: Path, *, partitions: int, tell: Tell) -> None:
+    def __init__(self, size: Size, bare_loop: BareLoop, folder: Path, *, partitions: int, restored: int = 0, tell: Tell) -> None:
+        """`restored`: how many ended executions a restore is measured over; 0 = it is left out."""
         self._size, self._bare_loop, self._folder = size, bare_loop, folder
-        self._partitions, self._tell = partitions, tell
+        self._partitions, self._restored, self._tell = partitions, restored, tell
         self._tags = itertools.count(1)
 
     def run(self) -> dict[str, Any]:
@@ -102,6 +105,11 @@ class Bench:
                         self._measure_column(found, column, broker, tool)
                     if column is CLASS_P:
                         self._measure_bare(found, broker)
+            if self._restored:
+                self._tell(f"restore of {self._restored} executions")
+                found.restore = measure_restore(
+                    broker, tool, self._folder, count=self._restored, partitions=self._partitions, tell=self._tell
+                )
         if self._size.has_up:
             self._tell("enact up: time until ready, at rest")
             found.up = measure_up(self._folder / "up", idle_s=2 * self._size.idle_s)

@@ -23,6 +23,9 @@ def bench(
         Path | None, typer.Option(help="The bare client loop to compare with.", show_default="../shared/bench/bare_loop.py")
     ] = None,
     partitions: Annotated[int, typer.Option(help="Partitions of every topic, of the bare loop's too.", min=1, max=100)] = 4,
+    restore: Annotated[
+        int, typer.Option(metavar="N", help="Also restore N ended executions (1000000 is what is promised; minutes).", min=0)
+    ] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for result.json, result.svg and result.md.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The whole result as JSON.")] = False,
 ) -> None:
@@ -34,7 +37,7 @@ def bench(
     screen = Console(stderr=True, highlight=False, markup=False, emoji=False) if as_json else console()
     folder = Path(tempfile.mkdtemp(prefix="enact-bench-"))
     try:
-        result = _measure(screen, folder, is_quick=quick, bare_loop=bare_loop, partitions=partitions)
+        result = _measure(screen, folder, is_quick=quick, bare_loop=bare_loop, partitions=partitions, restored=restore)
     except EnactError as error:
         refuse(error)
     except RuntimeError as error:
@@ -53,7 +56,7 @@ def bench(
         _show(screen, result)
 
 
-def _measure(screen: Console, folder: Path, *, is_quick: bool, bare_loop: Path | None, partitions: int) -> dict[str, object]:
+def _measure(screen: Console, folder: Path, *, is_quick: bool, bare_loop: Path | None, partitions: int, restored: int) -> dict[str, object]:
     """Raises: EnactError, RuntimeError, KeyboardInterrupt (also for SIGTERM and SIGHUP)."""
     try:
         from benchmarks.bare import BareLoop
@@ -69,7 +72,8 @@ def _measure(screen: Console, folder: Path, *, is_quick: bool, bare_loop: Path |
 
     forget_environment()  # the same in every shell, and nowhere near a cluster that is configured
     progress = Progress(screen, process_count=0)
-    run = Bench(QUICK if is_quick else FULL, BareLoop.find(bare_loop), folder, partitions=partitions, tell=progress.step)
+    size = QUICK if is_quick else FULL
+    run = Bench(size, BareLoop.find(bare_loop), folder, partitions=partitions, restored=restored, tell=progress.step)
     with on_stop_signals(interrupt):
         return run.run()
 
