@@ -22,6 +22,7 @@ from enact.canonical import canonical_bytes
 from enact.errors import ErrorCode, ValidationError
 from enact.records.avro_compiled import CANNOT_READ, Read, compiled_reader
 from enact.records.avro_form import tree_reader, tree_writer
+from enact.records.avro_writing import CANNOT_WRITE, Write, compiled_writer
 from enact.records.control import Probe, Switch
 from enact.records.framing import CONFLUENT_HEADER_BYTES, CONFLUENT_MARK, IN_USE, written_with
 from enact.records.json_form import json_reader, json_writer
@@ -64,6 +65,7 @@ class _Avro:
     to_tree: Callable[[Any], Any]
     from_tree: Callable[[Any], Any]
     read: Read
+    write: Write
 
 
 def encode(record: object) -> bytes:
@@ -73,8 +75,11 @@ def encode(record: object) -> bytes:
     """
     cls: type = type(record)
     avro = _avro(cls)
+    header = avro.header if IN_USE.registry is None else IN_USE.registry.header_of(cls)
+    with suppress(*CANNOT_WRITE):
+        return avro.write(header, record)
     out = BytesIO()
-    out.write(avro.header if IN_USE.registry is None else IN_USE.registry.header_of(cls))
+    out.write(header)
     try:
         schemaless_writer(out, avro.current, avro.to_tree(record))
     except FlawError as flaw:
@@ -145,8 +150,8 @@ def decode_switch_record(value: bytes) -> Switch | Probe:
 def _avro(cls: type) -> _Avro:
     shape, current = shape_of(cls), schemas_of(cls).current
     header = SINGLE_OBJECT_MARK + current.fingerprint
-    read = compiled_reader(cls, current.parsed)
-    return _Avro(header, current.parsed, current.fingerprint, tree_writer(shape), tree_reader(shape), read)
+    read, write = compiled_reader(cls, current.parsed), compiled_writer(cls, current.parsed)
+    return _Avro(header, current.parsed, current.fingerprint, tree_writer(shape), tree_reader(shape), read, write)
 
 
 def _decode_avro(cls: type, value: bytes) -> Any:
