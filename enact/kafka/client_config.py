@@ -58,8 +58,8 @@ READER = (
     Setting("fetch.wait.max.ms", 100, "no cost when data arrives; 10 ms costs a quarter of a core of idle broker"),
     Setting("fetch.queue.backoff.ms", 5, "the default of 1000 drops the rate from 408,000 to 3,000 records/s"),
     Setting("fetch.error.backoff.ms", 100, "a moved leader is met again at once"),
-    Setting("queued.min.messages", 5000, "bounded prefetch: ten batches"),
-    Setting("queued.max.messages.kbytes", 4096, "bounded memory per consumer"),
+    Setting("queued.min.messages", 500, "one batch: what is read back in the log waits behind the whole prefetch of the inputs"),
+    Setting("queued.max.messages.kbytes", 512, "as above, for large records; 120,000 records of 600 bytes a second all the same"),
     Setting("max.partition.fetch.bytes", 262_144, "many partitions share the prefetch; a larger record still comes through alone"),
 )
 
