@@ -64,8 +64,12 @@ class MavenSource:
 
 def locked_jars() -> tuple[Jar, ...]:
     """The lock in the tree, in class path order."""
-    lines = files("enact.broker").joinpath("jars.sha256").read_text(encoding="utf-8").splitlines()
-    return tuple(_jar(line) for line in lines if line and not line.startswith("#"))
+    return jars_in(files("enact.broker").joinpath("jars.sha256").read_text(encoding="utf-8"))
+
+
+def jars_in(lock: str) -> tuple[Jar, ...]:
+    """The jars that a lock's text names: a sum and coordinates on each line, `#` before a comment."""
+    return tuple(_jar(line) for line in lock.splitlines() if line and not line.startswith("#"))
 
 
 def _jar(line: str) -> Jar:

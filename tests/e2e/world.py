@@ -41,7 +41,7 @@ class World:
         given = {"ENACT_DATA_DIR": str(folder / "data"), "ENACT_TOPIC_PREFIX": prefix}
         if bootstrap is not None:
             given["ENACT_KAFKA__BOOTSTRAP_SERVERS"] = bootstrap
-        self.settings = load(KernelSettings, given)
+        self.settings = load(KernelSettings, {**given, **(environ or {})})
         self.lines: list[str] = []
         options = PlatformOptions(
             has_sandbox=True,
