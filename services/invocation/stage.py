@@ -54,7 +54,10 @@ class InvocationStage:
         """An input either enters as due now, asks the log for its refusal, or repeats what is known."""
         if state is None:
             raise StateLostError("The execution log of this partition is not folded here.")
-        call = decode(ToolCall, record.value or b"")
+        if record.value is None:
+            what = "The record has no value where a ToolCall is expected: let only enact write this topic."
+            raise ValidationError(what, code=ErrorCode.NULL_VALUE)
+        call = decode(ToolCall, record.value)
         if (home := partition_of(call.action_intent_id, self._partition_count)) != record.partition:
             message = f"The call lies in partition {record.partition}, its id belongs to {home}: use the partitioner murmur2_random."
             raise ValidationError(message, code=ErrorCode.KEY_MISMATCH)

@@ -32,7 +32,8 @@ def window_key(account_id: str, action_intent_id: str) -> str:
     if not account_id or not action_intent_id:
         raise InvalidEvidenceError(
             "A signal needs account_id and action_intent_id; the evidence has "
-            f"account_id: {found(account_id)}, action_intent_id: {found(action_intent_id)}."
+            f"account_id: {found(account_id)}, action_intent_id: {found(action_intent_id)}. "
+            "Tell whoever waits for it by hand, and publish intents with both."
         )
     return f"{account_id}-{action_intent_id}"
 

@@ -156,10 +156,12 @@ def outcome_key(outcome: ActionOutcome) -> bytes:
 
 def _decode(record: InRecord) -> ToolResult:
     if record.value is None:
-        raise ValidationError("The record has no value, expected a ToolResult.", code=ErrorCode.NULL_VALUE)
+        what = "The record has no value where a ToolResult is expected: let only enact write this topic."
+        raise ValidationError(what, code=ErrorCode.NULL_VALUE)
     result = codec.decode(ToolResult, record.value)
     if record.key != result.action_intent_id.encode():
-        raise ValidationError("The record's key is not its action_intent_id.", code=ErrorCode.KEY_MISMATCH)
+        what = "The record's key is not the action_intent_id in its value: let only enact write this topic."
+        raise ValidationError(what, code=ErrorCode.KEY_MISMATCH)
     return result
 
 

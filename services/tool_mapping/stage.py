@@ -120,10 +120,12 @@ class ToolMappingStage:
 
 def _decode(record: InRecord) -> ValidatedIntent:
     if record.value is None:
-        raise ValidationError("The record has no value, expected a ValidatedIntent.", code=ErrorCode.NULL_VALUE)
+        what = "The record has no value where a ValidatedIntent is expected: let only enact write this topic."
+        raise ValidationError(what, code=ErrorCode.NULL_VALUE)
     validated = codec.decode(ValidatedIntent, record.value)
     if record.key != validated.intent.action_intent_id.encode():
-        raise ValidationError("The record's key is not its action_intent_id.", code=ErrorCode.KEY_MISMATCH)
+        what = "The record's key is not the action_intent_id in its value: let only enact write this topic."
+        raise ValidationError(what, code=ErrorCode.KEY_MISMATCH)
     return validated
 
 

@@ -69,8 +69,8 @@ def read_intent(intent: ApprovedIntent, original: Original | None = None) -> Rea
     return Reading(
         tenant_id=intent.tenant_id,
         action_intent_id=intent.action_intent_id,
-        account_id=intent.account_id,
-        action_type=intent.action_type,
+        account_id=_text(intent.account_id),
+        action_type=_text(intent.action_type),
         expires_at_epoch=_epoch_s(intent.expires_at_epoch),
         original=original or Original(key=intent.action_intent_id.encode(), value=codec.encode(intent)),
         intent=intent,
