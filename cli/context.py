@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.up_file import Running, running
+from enact.cancel_all import CancelAll
 from enact.clock import Clock, SystemClock
 from enact.commands import Commands, CommandTopics
 from enact.errors import ConfigurationError, EnactError
@@ -86,6 +87,10 @@ class Cluster:
     def commands(self) -> Commands:
         """Cancel and resolve."""
         return Commands(writer=self.writer, open_reader=self.open_reader, topics=self.topics, clock=self.clock, actor=self.actor)
+
+    def cancel_all(self) -> CancelAll:
+        """Cancel whatever of a tenant has not ended."""
+        return CancelAll(writer=self.writer, open_reader=self.open_reader, topics=self.topics, clock=self.clock, actor=self.actor)
 
     def switches(self) -> SwitchCommands:
         """Engage, release, list."""

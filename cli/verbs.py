@@ -35,6 +35,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "timeline": Verb("cli.status:timeline", "The story of one execution: decision, approval, execution, outcome."),
         "list": Verb("cli.status:list_executions", "The executions of an account, newest first."),
         "cancel": Verb("cli.cancel:cancel", "Ask that an execution does nothing (more)."),
+        "cancel-all": Verb("cli.cancel_all:cancel_all", "Ask that nothing (more) is done for a whole tenant."),
         "resolve": Verb("cli.resolve:resolve", "End a doubt: the call was applied, or it was not."),
         "switch": Verb("cli.switch:app", "Kill switches: stop calls within two seconds, everywhere."),
         "registry": Verb("cli.registry:app", "The registry: how each action type becomes a tool call, by version."),

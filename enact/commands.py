@@ -142,7 +142,7 @@ class Commands:
 
         Raises: UnknownExecutionError; CommandRefusedError (too old); BrokerError, DeliveryError.
         """
-        command_id = _fresh_id()
+        command_id = fresh_id()
         with closing(self._ledger(tenant_id, action_intent_id)) as ledger:
             seen = self._see(ledger, account_id)
             self._append(ledger, seen, Step.EXECUTE, seen.generation, CancelRequested(command_id=command_id, reason=reason))
@@ -175,7 +175,7 @@ class Commands:
             targets = _targets(seen, step, attempt, is_applied=is_applied)
             command_id = ""
             for target in targets:
-                command_id = _fresh_id()
+                command_id = fresh_id()
                 fact = Fact(
                     attempt=target.attempt,
                     nonce=target.nonce,
@@ -213,36 +213,46 @@ class Commands:
         return seen
 
     def _append(self, ledger: LedgerOfOne, seen: SeenExecution, step: Step, generation: int, data: EventData) -> None:
-        subject = ToolCall(
-            tenant_id=seen.tenant_id,
-            account_id=seen.account_id,
-            action_intent_id=seen.action_intent_id,
-            generation=generation,
-            step=step,
-            action_type=seen.action_type,
-            execution_trace_id=seen.execution_trace_id,
-        )
-        event = ExecutionEvent(
-            tenant_id=seen.tenant_id,
-            action_intent_id=seen.action_intent_id,
-            generation=generation,
-            step=step,
-            event_id=_fresh_id(),
-            type=EVENT_TYPES[type(data)],
-            at_ms=self._clock.wall_ms(),
-            actor=self._actor,
-            first_ms=seen.first_ms,
-            subject=subject,
-            data=data,
-        )
         topic = self._topics.executions
-        record = OutRecord(
-            topic=topic,
-            partition=partition_of(seen.action_intent_id, ledger.partition_count(topic)),
-            key=key_of(seen.tenant_id, seen.action_intent_id),
-            value=encode(event),
-        )
+        event = command_event(seen, data, step=step, generation=generation, actor=self._actor, at_ms=self._clock.wall_ms())
+        record = command_record(event, topic=topic, partition_count=ledger.partition_count(topic))
         append(self._writer, record, clock=self._clock, timeout_s=_ACK_TIMEOUT_S, pause=self._pause)
+
+
+def command_event(seen: SeenExecution, data: EventData, *, step: Step, generation: int, actor: str, at_ms: int) -> ExecutionEvent:
+    """A command about an execution that the caller saw, under a fresh id."""
+    subject = ToolCall(
+        tenant_id=seen.tenant_id,
+        account_id=seen.account_id,
+        action_intent_id=seen.action_intent_id,
+        generation=generation,
+        step=step,
+        action_type=seen.action_type,
+        execution_trace_id=seen.execution_trace_id,
+    )
+    return ExecutionEvent(
+        tenant_id=seen.tenant_id,
+        action_intent_id=seen.action_intent_id,
+        generation=generation,
+        step=step,
+        event_id=fresh_id(),
+        type=EVENT_TYPES[type(data)],
+        at_ms=at_ms,
+        actor=actor,
+        first_ms=seen.first_ms,
+        subject=subject,
+        data=data,
+    )
+
+
+def command_record(event: ExecutionEvent, *, topic: str, partition_count: int) -> OutRecord:
+    """Where an event of an execution belongs: in the log partition of its id."""
+    return OutRecord(
+        topic=topic,
+        partition=partition_of(event.action_intent_id, partition_count),
+        key=key_of(event.tenant_id, event.action_intent_id),
+        value=encode(event),
+    )
 
 
 def _targets(seen: SeenExecution, step: Step, attempt: int | None, *, is_applied: bool) -> tuple[SeenAttempt, ...]:
@@ -314,5 +324,6 @@ def _resolve_answer(
     return InDoubt(command_id=command_id, status=seen.status, message=message)
 
 
-def _fresh_id() -> str:
+def fresh_id() -> str:
+    """An id that nothing else has."""
     return uuid.uuid4().hex

@@ -136,7 +136,7 @@ def test_what_lies_in_the_sandbox_is_counted_and_listed() -> None:
 
     show_world(on, world_of(*given))
 
-    assert shown(on).startswith("2 tasks, from 3 receipts")
+    assert shown(on).startswith("2 tasks, after 3 receipts")
     assert shown(on).count("Call Kim") == 2
 
 

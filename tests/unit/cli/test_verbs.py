@@ -46,6 +46,25 @@ def test_cancel_without_an_answer_is_recorded(world: World) -> None:
     assert result.stdout.startswith("Recorded: no claim appended after it is valid")
 
 
+def test_cancel_all_counts_what_became_of_the_tenant_s_executions(world: World) -> None:
+    world.hold(started())
+
+    result = run("cancel-all", "--tenant", TENANT, "--reason", "by mistake", "--json")
+
+    assert result.exit_code == Exit.OK, result.output
+    assert json.loads(result.stdout) == {"accepted": 1, "refused": 0, "unanswered": 0, "left_alone": 0}
+
+
+def test_cancel_all_without_an_answer_is_recorded_and_says_what_is_left(world: World) -> None:
+    world.owner = lambda _: None
+    world.hold(started())
+
+    result = run("cancel-all", "--tenant", TENANT, "--reason", "by mistake", "--timeout", "0.1")
+
+    assert result.exit_code == Exit.RECORDED
+    assert "not answered yet: 1" in result.stdout
+
+
 def test_resolve_takes_a_finding_with_its_object(world: World) -> None:
     world.hold(started(), claimed(1, version=3), doubt(1, version=4))
 
