@@ -103,9 +103,10 @@ format: setup ## Format the code and apply ruff's safe fixes
 .PHONY: lock
 lock: $(VENV)/.created ## Compile requirements/*.lock again from requirements/*.in
 	@test -x $(BIN)/pip-compile || $(PIP) install --quiet pip-tools
-	@# The image installs main.lock, everybody else dev.lock: the second is held to the versions of the first.
+	@# The image installs main.lock (and builds the wheel with build.lock), everybody else dev.lock: the versions are the same.
 	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --output-file=requirements/dev.lock requirements/dev.in
 	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --constraint=requirements/dev.lock --output-file=requirements/main.lock requirements/main.in
+	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --constraint=requirements/dev.lock --output-file=requirements/build.lock requirements/build.in
 
 .PHONY: clean
 clean: ## Remove caches and build output; keeps .venv and the data in .enact

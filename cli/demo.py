@@ -12,11 +12,12 @@ from rich.text import Text
 
 from cli.exit_codes import Exit
 from cli.output import as_typed, refuse
-from cli.platform_options import RUNNING_STAGES, PlatformOptions
+from cli.platform_options import PlatformOptions
 from cli.progress import Progress, console, headline
 from cli.up import EXAMPLE, end_interrupted
 from enact.errors import EnactError
 from enact.settings import PREFIX, KernelSettings, forget_environment, load
+from topology.stages import RUNNING_STAGES
 
 
 class InterruptedDemoError(Exception):

@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cli.processes import FIRST_HEALTH_PORT
-
-RUNNING_STAGES = ("validation", "tool_mapping", "invocation", "recording", "api")
-"""Stages that this version has; the others are declared and come later."""
+from connectors.sandbox.tenants import PRACTICE_TENANTS
+from topology.stages import RUNNING_STAGES
 
 SANDBOX_PORT = 8090
 DEV_PARTITIONS = 4
-SANDBOX_TENANTS = ("acme", "globex", "initech")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +27,7 @@ class PlatformOptions:
     replication_factor: int | None = None
     instances: Mapping[str, int] = field(default_factory=dict)
     stages: tuple[str, ...] = RUNNING_STAGES
-    tenants: tuple[str, ...] = SANDBOX_TENANTS
+    tenants: tuple[str, ...] = PRACTICE_TENANTS
     environ: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -8,10 +8,9 @@ import typer
 
 from cli.exit_codes import Exit
 from cli.output import end, refuse
-from cli.platform_options import RUNNING_STAGES
 from enact.errors import ConfigurationError, EnactError
 from enact.settings import BOOTSTRAP, KernelSettings, load
-from topology.stages import STAGE_NAMES
+from topology.stages import RUNNING_STAGES, STAGE_NAMES
 
 
 def run(stage: Annotated[str, typer.Argument(help=f"One of {', '.join(RUNNING_STAGES)}.", show_default=False)]) -> None:

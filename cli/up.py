@@ -9,10 +9,11 @@ from rich.text import Text
 
 from cli.exit_codes import Exit
 from cli.output import as_typed, end, refuse, warn
-from cli.platform_options import DEV_PARTITIONS, RUNNING_STAGES, SANDBOX_PORT, PlatformOptions
+from cli.platform_options import DEV_PARTITIONS, SANDBOX_PORT, PlatformOptions
 from cli.processes import FIRST_HEALTH_PORT
 from cli.progress import Progress, console, headline
 from enact.errors import EnactError
+from topology.stages import RUNNING_STAGES
 
 if TYPE_CHECKING:
     from cli.platform import Platform

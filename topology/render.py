@@ -1,9 +1,10 @@
-"""Makes text from the declarations: the docs page with its table and pictures, and the plain specs other tools apply."""
+"""Makes text from the declarations: the docs page with its pictures, the plain specs other tools apply, and every file of a deployment."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from topology.deployment import compose, dashboard, kafka_topics, kubernetes, scrape
 from topology.flow import draw_flow
 from topology.matrix import draw_matrix
 from topology.spec import Sizing, topic_specs
@@ -29,7 +30,15 @@ D (30 d), `input` is 7 d, `dead letter` 14 d, unless the cluster chooses otherwi
 
 def documents() -> Mapping[str, str]:
     """Every rendered file by its path in the tree."""
-    return {"docs/topology.md": page(), "docs/img/topology.svg": picture()}
+    return {
+        "docs/topology.md": page(),
+        "docs/img/topology.svg": picture(),
+        compose.PATH: compose.text(),
+        **kubernetes.files(),
+        **kafka_topics.files(Sizing()),
+        **scrape.files(),
+        **dashboard.files(),
+    }
 
 
 def page() -> str:

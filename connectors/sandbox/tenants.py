@@ -1,11 +1,15 @@
 """Who may log in to the sandbox: any tenant, with secrets that follow from its name. Nothing here is a secret."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from connectors.credentials import ID
+
+PRACTICE_TENANTS = ("acme", "globex", "initech")
+"""Who gets credentials for the sandbox without being asked."""
 
 
 def client_id(tenant_id: str) -> str:
@@ -39,7 +43,7 @@ def tenant_of_key(token: str) -> str | None:
     return tenant_id if tenant_id != token and ID.fullmatch(tenant_id) else None
 
 
-def write_sandbox_credentials(credentials_dir: Path, tenants: list[str], base_url: str) -> None:
+def write_sandbox_credentials(credentials_dir: Path, tenants: Iterable[str], base_url: str) -> None:
     """Write `<tenant>/crm.json` and `<tenant>/sandbox.json` for each tenant, readable by this user alone.
 
     A file that is there already is left as it is if it speaks of another system. Only for the practice world.

@@ -1,5 +1,6 @@
 """The settings of the embedded Kafka node, each with its reason."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from enact.broker.ports import LOOPBACK
@@ -20,12 +21,14 @@ def server_properties(*, log_dir: Path, port: int, controller_port: int) -> str:
         "inter.broker.listener.name": "PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         "log.dirs": _escaped(str(log_dir)),
-        **_TOPICS,
-        **_ONE_COPY,
-        **_GROUPS,
-        **_SMALL_MACHINE,
+        **node_settings(),
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def node_settings() -> Mapping[str, str]:
+    """What is the same wherever a single node of ours runs: everything but its addresses and folders."""
+    return {**_TOPICS, **_ONE_COPY, **_GROUPS, **_SMALL_MACHINE}
 
 
 _TOPICS = {

@@ -11,13 +11,13 @@ from uuid import uuid4
 
 import pytest
 
-from cli.platform_options import RUNNING_STAGES
 from cli.processes import is_ready
 from cli.topology_apply import topology_apply
 from enact.broker.ports import LOOPBACK, free_port
 from enact.kafka.admin import KafkaAdmin
 from enact.settings import KafkaSettings, child_environment
 from topology.spec import Sizing
+from topology.stages import RUNNING_STAGES
 
 PATIENCE_S = 60.0
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ import pytest
 from connectors.http import HttpClient, HttpRequest
 from connectors.outbound_policy import OutboundPolicy
 from connectors.sandbox.admin_client import SandboxAdmin
-from connectors.sandbox.tenants import api_key
+from connectors.sandbox.tenants import PRACTICE_TENANTS, api_key
 from enact.errors import EnactError
 
 TASKS = "/services/data/v60.0/sobjects/Task/Enact_Key__c"
@@ -136,6 +137,16 @@ def test_an_address_that_is_not_this_machine_s_is_explained(tmp_path: Path) -> N
     assert ended.returncode == 1
     assert "192.0.2.1" in ended.stderr
     assert "--host" in ended.stderr
+
+
+def test_it_writes_what_the_practice_tenants_log_in_with_and_where(tmp_path: Path) -> None:
+    folder = tmp_path / "credentials"
+
+    with process(tmp_path, "--credentials-dir", str(folder), "--base-url", "http://sandbox:8090"):
+        written = {path.relative_to(folder).as_posix(): json.loads(path.read_text()) for path in folder.rglob("*.json")}
+
+    assert set(written) == {f"{tenant}/{system}.json" for tenant in PRACTICE_TENANTS for system in ("crm", "sandbox")}
+    assert {one["instance_url"] for one in written.values()} == {"http://sandbox:8090"}
 
 
 def test_it_carries_the_load_of_the_chain(tmp_path: Path) -> None:

@@ -17,12 +17,13 @@ from cli.exit_codes import Exit
 from cli.main import app
 from cli.output import as_typed
 from cli.platform import Platform
-from cli.platform_options import RUNNING_STAGES, PlatformOptions
+from cli.platform_options import PlatformOptions
 from cli.progress import Progress
 from cli.up import _show, parsed_instances
 from cli.up_file import Running, forget_running, running, write_running
 from enact.broker.pid_file import started_mark
 from enact.settings import KernelSettings, forget_environment, load
+from topology.stages import RUNNING_STAGES
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 
