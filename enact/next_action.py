@@ -58,6 +58,8 @@ def deadline_ms(state: Execution, which: Step, *, horizon_ms: int = HORIZON_MS) 
     """When the owner appends EXPIRED; None if the step ended, is barred or in doubt, or no deadline is known."""
     step = state.step(which)
     current = step.generation
-    if current.ending is not None or current.bar is not None or state.is_merely_known or verdict(step).status is Status.IN_DOUBT:
+    if current.ending is not None or current.bar is not None or state.is_merely_known:
+        return None
+    if step.has(AttemptState.UNKNOWN) and verdict(step).status is Status.IN_DOUBT:
         return None
     return expires_ms(step, which, state.first_ms, horizon_ms=horizon_ms)

@@ -4,6 +4,8 @@ The arithmetic is that of `org.apache.kafka.common.utils.Utils.murmur2` and of l
 for a record with a key. Evidence: the published vectors in `tests/unit/enact/kafka/test_partitioner.py`.
 """
 
+from functools import lru_cache
+
 from enact.errors import ConfigurationError
 
 SEED = 0x9747B28C
@@ -11,6 +13,7 @@ MULTIPLIER = 0x5BD1E995
 MASK = 0xFFFFFFFF
 
 
+@lru_cache(maxsize=8192)
 def murmur2(data: bytes) -> int:
     """The 32-bit hash, unsigned (Java prints the same bits as a signed int)."""
     length = len(data)

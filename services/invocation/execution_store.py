@@ -34,6 +34,7 @@ class ExecutionStore:
         self._state = state
         self._pinned = pinned
         self._cache: dict[bytes, Execution] = {}
+        self._entries: dict[bytes, frozenset[DueEntry]] = {}
         self._changed: set[bytes] = set()
         self.index = DueIndex(state)
 
@@ -51,13 +52,16 @@ class ExecutionStore:
     def put(self, key: bytes, before: Execution | None, after: Execution) -> None:
         """Keep an execution and its due entries."""
         self._state.put(b"e" + key, msgspec.msgpack.encode(after))
-        self.index.replace(due_entries(key, before), due_entries(key, after))
+        entries = due_entries(key, after)
+        self.index.replace(self._entries[key] if key in self._entries else due_entries(key, before), entries)
+        self._entries[key] = entries
         self._count(_waiting_entries(key, before), _waiting_entries(key, after))
         self._cache[key] = after
         self._changed.add(key)
         if len(self._cache) > _MAX_CACHED:
             kept = {*list(self._cache)[_MAX_CACHED // 2 :], *self._pinned()}
             self._cache = {k: e for k, e in self._cache.items() if k in kept}
+            self._entries = {k: e for k, e in self._entries.items() if k in kept}
 
     @property
     def waiting(self) -> Mapping[str, int]:
@@ -105,6 +109,7 @@ class ExecutionStore:
         """The batch is taken again: what was folded in it is not true yet."""
         for key in self._changed:
             self._cache.pop(key, None)
+            self._entries.pop(key, None)
         self._changed.clear()
 
 
