@@ -34,7 +34,7 @@ def build_connectors(
     Raises: ConfigurationError.
     """
     http = HttpClient(OutboundPolicy.from_entries(outbound_allow), ca_file=ca_file)
-    store = CredentialStore(credentials_dir)
+    store = CredentialStore(credentials_dir, clock)
     connectors: tuple[Connector, ...] = (
         InternalConnector(publish),
         CrmConnector(http, store, clock),

@@ -4,9 +4,11 @@ Hosts come from configuration, and still a name can be made to resolve to the in
 resolved addresses are checked, and the connection is made to those same addresses.
 """
 
+import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,6 +18,8 @@ from enact.errors import ConfigurationError, RejectedError
 Address = IPv4Address | IPv6Address
 
 NAT64: Final = ip_network("64:ff9b::/96")
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/")
+"""A plain beginning of a URL: no user name, no escape, nothing that ends a host in another way than its slash."""
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -45,6 +49,13 @@ class OutboundPolicy:
 
         Raises: RejectedError; nothing was sent.
         """
+        if (origin := _ORIGIN.match(url)) is not None:
+            _check_origin(self, origin.group())  # what follows the origin cannot change the answer, and a tenant has few of them
+        else:
+            self.check_whole_url(url)
+
+    def check_whole_url(self, url: str) -> None:
+        """The same without a memory. Raises: RejectedError."""
         try:
             parts = urlsplit(url)
             port = parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
@@ -64,6 +75,11 @@ class OutboundPolicy:
     def permits(self, host: str, port: int, resolved: str) -> bool:
         """True if a connection to `resolved`, found for host:port, may be made."""
         return self.is_allowed(host, port) or is_public(ip_address(resolved.partition("%")[0]))
+
+
+@lru_cache(maxsize=4096)
+def _check_origin(policy: OutboundPolicy, origin: str) -> None:
+    policy.check_whole_url(origin)
 
 
 def literal_address(host: str) -> Address | None:

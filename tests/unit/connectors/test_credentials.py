@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from connectors.credentials import ApiKey, Credential, CredentialStore
+from enact.clock import ManualClock
 from enact.errors import AuthError, ErrorCode
 
 KEY = {"mode": "api_key", "instance_url": "https://acme.example/", "api_key": "s3cret"}
@@ -137,6 +138,26 @@ def test_a_changed_file_is_read_again_and_an_unchanged_one_is_not(tmp_path: Path
     assert again is first
     assert secret(changed) == "other1"
     assert changed.revision != first.revision
+
+
+def test_with_a_clock_a_file_is_looked_at_once_a_second(tmp_path: Path) -> None:
+    path, clock = put(tmp_path, "acme", KEY), ManualClock()
+    store = CredentialStore(tmp_path, clock)
+    store.get("acme", "crm")
+
+    put(tmp_path, "acme", {**KEY, "api_key": "other1"})
+    os.utime(path, ns=(1, 1))
+    at_once = store.get("acme", "crm")
+    clock.advance(1.0)
+    later = store.get("acme", "crm")
+    path.unlink()
+    clock.advance(1.0)
+
+    assert secret(at_once) == "s3cret"
+    assert secret(later) == "other1"
+    assert "There is no" in refused(store)
+    put(tmp_path, "acme", KEY)
+    assert secret(store.get("acme", "crm")) == "s3cret"
 
 
 def test_a_file_that_is_gone_is_missing_although_it_was_read_before(tmp_path: Path) -> None:
