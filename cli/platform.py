@@ -258,6 +258,7 @@ class Platform:
 
     def _tell_others(self) -> None:
         """Tells the other commands of this data folder where everything is."""
+        children = () if self.supervisor is None else self.supervisor.children
         what = Running(
             pid=os.getpid(),
             started=started_mark(os.getpid()),
@@ -267,6 +268,7 @@ class Platform:
             topic_prefix=self.settings.topic_prefix,
             partitions=self.options.partitions,
             replication_factor=self.replication_factor,
+            health_ports={child.name: child.spec.health_port for child in children if child.spec.health_port},
         )
         write_running(self.data_dir, what)
 

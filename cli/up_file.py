@@ -1,7 +1,8 @@
 """`up.json` in the data folder: where a running `enact up` has everything, for the other commands."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ UP_FILE = "up.json"
 class Running:
     """What a running `enact up` says of itself; empty when none runs.
 
-    `pid` and `started` are those of its supervisor (`enact.broker.pid_file`).
+    `pid` and `started` are those of its supervisor (`enact.broker.pid_file`); `health_ports` has each of its processes
+    (`validation.0`) and the port of its /readyz.
     """
 
     pid: int | None = None
@@ -25,6 +27,7 @@ class Running:
     topic_prefix: str | None = None
     partitions: int | None = None
     replication_factor: int | None = None
+    health_ports: Mapping[str, int] = field(default_factory=dict)
 
 
 def running(data_dir: Path) -> Running:
@@ -35,7 +38,7 @@ def running(data_dir: Path) -> Running:
         return Running()
     if not isinstance(told, dict):
         return Running()
-    kinds = {"pid": int, "partitions": int, "replication_factor": int}
+    kinds = {"pid": int, "partitions": int, "replication_factor": int, "health_ports": dict}
     found = Running(**{f.name: told[f.name] for f in fields(Running) if isinstance(told.get(f.name), kinds.get(f.name, str))})
     if found.pid is not None and found.started is not None:
         mark = ProcessMark(name="supervisor", pid=found.pid, started=found.started)

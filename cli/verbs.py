@@ -26,6 +26,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
     {
         "up": Verb("cli.up:up", "Start everything on this machine and keep it running."),
         "demo": Verb("cli.demo:demo", "See in half a minute what enact does."),
+        "doctor": Verb("cli.doctor:doctor", "Look at everything enact needs and say what is wrong and what to do."),
         "bench": Verb(
             "cli.bench:bench",
             "Measure the whole pipeline on this machine: rates, latencies, CPU, memory and disk, next to the bare client loop.",

@@ -15,6 +15,7 @@ class Cluster:
     topics: dict[str, TopicDescription] = field(default_factory=dict)
     committed: dict[str, dict[TopicPartition, NextOffset]] = field(default_factory=dict)
     ends: dict[TopicPartition, NextOffset] = field(default_factory=dict)
+    begins: dict[TopicPartition, NextOffset] = field(default_factory=dict)
     live_groups: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
 
@@ -51,3 +52,6 @@ class Cluster:
 
     def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, NextOffset]:
         return {partition: self.ends.get(partition, NextOffset(0)) for partition in partitions}
+
+    def begin_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, NextOffset]:
+        return {partition: self.begins.get(partition, NextOffset(0)) for partition in partitions}
