@@ -90,6 +90,11 @@ coverage: setup ## Branch coverage of unit and contract tests, of the door to Ka
 demo: setup ## Start everything, publish a mixed set of intents, show what became of each
 	@$(BIN)/enact demo
 
+.PHONY: bench
+bench: setup ## Measure the whole pipeline on this quiet machine, ten minutes; writes benchmarks/results and the README's ratios
+	@$(BIN)/enact bench --out benchmarks/results
+	@$(BIN)/python -m benchmarks.quotes
+
 .PHONY: render
 render: setup ## Write docs/topology.md, its picture and docs/settings.md again from the code
 	@$(BIN)/python -m cli.topics render

@@ -77,7 +77,7 @@ def unique(number: int, length: int) -> bytes:
     word = f"{number:x}".encode()
     if len(word) > length:
         raise ValueError(f"{number} does not fit into {length} hexadecimal digits")
-    return word.rjust(length, b"e")
+    return word.rjust(length, b"0")
 
 
 def swapped(data: bytes, swaps: Sequence[tuple[bytes, bytes]]) -> bytes:

@@ -53,7 +53,7 @@ def measure_restore(broker: EmbeddedBroker, tool: InstantCrm, folder: Path, *, c
     column = replace(CLASS_P, name="sample")
     with Pipeline(column, broker=broker, tool=tool, folder=folder, partitions=partitions, tell=tell) as pipeline:
         kafka = pipeline.kafka
-        measure(pipeline, Load(name="sample", count=SAMPLE), tag="sample", driver_pid=os.getpid(), tell=tell)
+        measure(pipeline, Load(name="sample", count=min(SAMPLE, count)), tag="sample", driver_pid=os.getpid(), tell=tell)
         sample = originals(read_all(kafka, {tp: NextOffset(0) for tp in pipeline.topic_partitions("executions")}))
     topology_apply(KafkaAdmin(kafka), Sizing(prefix=PREFIX, partition_count=partitions, replication_factor=1))
     topic = topic_name("executions", PREFIX)

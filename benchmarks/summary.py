@@ -83,7 +83,7 @@ def at_rest(found: "Found") -> dict[str, Any]:
     if found.up is not None:
         cpu, memory, source = found.up["idle_cpu"], found.up["memory"], "enact up --sandbox"
     else:
-        first = found.idle["P"][0]
+        first = next(iter(found.idle.values()))[0]
         cpu, memory, source = first["cpu"], first["memory"], "the pipeline; memory before its first load, CPU after its last"
     stages = {name: memory[name]["rss"] for name in RUNNING_STAGES if name in memory}
     return {"of": source, "cpu": cpu, "memory": memory, "largest_stage_mb": max(stages.values(), default=None)}

@@ -46,6 +46,7 @@ class Size:
     idle_s: float
     rounds: dict[str, int]
     has_up: bool
+    warm_count: int = 500
     bare_loads: tuple[str, ...] = (UNLOADED, AT_200, SATURATED, SLOW)
 
     def loads(self) -> tuple[Load, ...]:
@@ -145,7 +146,7 @@ class Bench:
         self._tell(f"warming up for {self._size.warm_s:g} s")
         deadline_s = time.monotonic() + self._size.warm_s
         while True:
-            self._measure_load(pipeline, Load(name="warm-up", count=500))
+            self._measure_load(pipeline, Load(name="warm-up", count=self._size.warm_count))
             if time.monotonic() >= deadline_s:
                 return
 

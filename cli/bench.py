@@ -61,7 +61,9 @@ def _measure(screen: Console, folder: Path, *, is_quick: bool, bare_loop: Path |
     try:
         from benchmarks.bare import BareLoop
         from benchmarks.whole import FULL, QUICK, Bench
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("benchmarks"):
+            raise
         raise ConfigurationError("enact bench needs the source tree: run it in a checkout of enact.") from error
     from cli.progress import Progress
     from cli.supervisor import on_stop_signals

@@ -84,7 +84,7 @@ def test_no_unit_test_sleeps() -> None:
 def test_unit_tests_mirror_the_roots() -> None:
     folders = {path.name for path in (ROOT / "tests/unit").iterdir() if path.is_dir() and path.name != "__pycache__"}
 
-    assert folders <= {"enact", "topology", "connectors", "services", "cli", "schemas"}
+    assert folders <= {"enact", "topology", "connectors", "services", "cli", "schemas", "benchmarks"}
 
 
 def test_a_folder_without_its_package_file_is_caught() -> None:
