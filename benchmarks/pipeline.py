@@ -11,12 +11,13 @@ from typing import Final, Self
 from benchmarks.instant_crm import InstantCrm
 from benchmarks.load import TENANTS
 from cli.platform import Platform
-from cli.platform_options import RUNNING_STAGES, PlatformOptions
+from cli.platform_options import PlatformOptions
 from enact.broker.embedded import EmbeddedBroker
 from enact.broker.ports import LOOPBACK
 from enact.kafka.admin import KafkaAdmin
 from enact.kafka.transport import NextOffset, TopicPartition
 from enact.settings import KafkaSettings, KernelSettings, load
+from topology.stages import RUNNING_STAGES
 from topology.topics import TOPICS
 
 NEVER: Final = str(2**63 - 1)

@@ -7,7 +7,7 @@ from benchmarks.arithmetic import medians, ratio, spread
 from benchmarks.budgets import judge
 from benchmarks.machine import provenance
 from benchmarks.measure import Measured
-from cli.platform_options import RUNNING_STAGES
+from topology.stages import RUNNING_STAGES
 
 if TYPE_CHECKING:
     from benchmarks.whole import Found
