@@ -5,7 +5,7 @@ one of `CANNOT_READ`, and the general reader (`enact.records.codec`) then says w
 """
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import fields
@@ -15,20 +15,21 @@ from enact.records.shape import Enumeration, EventUnion, ListOf, MapOfText, Null
 from enact.strict_json import FlawError
 
 CANNOT_READ: Final = (IndexError, KeyError, ValueError, OverflowError, FlawError)
-_MAX_VARINT_BITS: Final = 63
+_MAX_SHIFT: Final = 63
 _ONE_BYTE_SYMBOLS: Final = 64
 
 Read = Callable[[bytes, int], Any]
 
 
-def compiled_reader(cls: type, schema: Mapping[str, Any], target: type | None = None) -> Read:
+def compiled_reader(cls: type, schema: Mapping[str, Any], target: type | None = None, *, map_keys: Collection[str] | None = None) -> Read:
     """A function from (value, where its body begins) to a record, for bodies written with exactly `schema` (parsed by fastavro).
 
     `target`: a class with some of the fields of `cls`, made instead; what it lacks is stepped over without looking at its text.
+    `map_keys`: what to keep of maps; None = everything.
     The function raises: one of CANNOT_READ.
     """
     kept = None if target is None else {field.name for field in fields(target)}
-    writer = _Writer(schema["__named_schemas"])
+    writer = _Writer(schema["__named_schemas"], map_keys)
     writer.line("def read(v, p):")
     with_names = writer.record(schema, shape_of(cls), kept)
     writer.line("if p != len(v): raise ValueError('the body has another length')")
@@ -46,7 +47,7 @@ def long_at(value: bytes, at: int) -> tuple[int, int]:
     byte = value[at]
     number, shift = byte & 0x7F, 7
     while byte & 0x80:
-        if shift > _MAX_VARINT_BITS:
+        if shift > _MAX_SHIFT:
             raise ValueError("a number is longer than 64 bits")
         at += 1
         byte = value[at]
@@ -81,8 +82,9 @@ def _is_in(kept: set[str] | None, name: str) -> bool:
 class _Writer:
     """Writes the lines of one function. In them `v` is the value and `p` the place reached."""
 
-    def __init__(self, named: Mapping[str, Any]) -> None:
+    def __init__(self, named: Mapping[str, Any], map_keys: Collection[str] | None) -> None:
         self._named = named
+        self._map_keys = None if map_keys is None else {key.encode(): key for key in map_keys}
         self.lines: list[str] = []
         self.constants: dict[str, Any] = {}
         self._depth = 0
@@ -117,7 +119,7 @@ class _Writer:
             case Scalar(kind) if kind is str or kind is bytes:
                 self._text(name, is_bytes=kind is bytes, is_kept=is_kept)
             case Scalar(kind) if kind is int:
-                self._long(name)
+                self._long(name, is_kept=is_kept)
             case Scalar(kind) if kind is bool:
                 self.line(f"{name} = {self.constant({0: False, 1: True})}[v[p]]; p += 1")
             case Scalar():
@@ -148,15 +150,25 @@ class _Writer:
         return f"x{self._names}"
 
     def _text(self, name: str, *, is_bytes: bool = False, is_kept: bool = True) -> None:
-        # One test for both: more bytes to come (0x80), or a negative number (0x01).
-        self.line("n = v[p]; p += 1")
-        self.line("if n & 0x81: n, p = length_at(v, p - 1)")
+        self._length()
         if is_kept:
             self.line(f"e = p + (n >> 1); {name} = v[p:e]{'' if is_bytes else '.decode()'}; p = e")
         else:
             self.line("p += n >> 1")
 
-    def _long(self, name: str) -> None:
+    def _length(self) -> None:
+        """Twice a length into `n`. Two bytes hold most that one does not."""
+        self.line("n = v[p]; p += 1")
+        # One test for both: more bytes to come (0x80), or a negative number (0x01).
+        self.line("if n & 0x81:")
+        self.line("    if n & 1 or v[p] & 0x80: n, p = length_at(v, p - 1)")
+        self.line("    else: n += (v[p] << 7) - 0x80; p += 1")
+
+    def _long(self, name: str, *, is_kept: bool = True) -> None:
+        if not is_kept:
+            self.line("while v[p] & 0x80: p += 1")
+            self.line("p += 1")
+            return
         self.line(f"{name} = v[p]; p += 1")
         self.line(f"if {name} & 0x81: {name}, p = long_at(v, p - 1)")
         self.line(f"else: {name} >>= 1")
@@ -203,6 +215,10 @@ class _Writer:
     def _map(self, name: str, *, is_kept: bool) -> None:
         def read_one() -> None:
             key = self._new()
+            if is_kept and self._map_keys is not None:
+                self._text(key, is_bytes=True)
+                self._chosen(name, key, self.constant(self._map_keys))
+                return
             self._text(key, is_kept=is_kept)
             found = self.value("string", Scalar(str), is_kept=is_kept)
             if is_kept:
@@ -210,3 +226,10 @@ class _Writer:
 
         self.line(f"{name} = {{}}")
         self._blocks(read_one)
+
+    def _chosen(self, name: str, key: str, keys: str) -> None:
+        """The value behind `key`, if `keys` has it."""
+        self._length()
+        self.line("e = p + (n >> 1)")
+        self.line(f"if {key} in {keys}: {name}[{keys}[{key}]] = v[p:e].decode()")
+        self.line("p = e")

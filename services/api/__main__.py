@@ -9,7 +9,8 @@ from enact.kafka.client import LogReader
 from enact.metrics import Result
 from enact.stage_process import ProcessContext, run_stage
 from services.api.follower import Follower
-from services.api.read_model import Applied, ReadModel, sqlite_url
+from services.api.ledger_writer import Applied
+from services.api.read_model import ReadModel, sqlite_url
 from services.api.server import ApiServer
 from services.api.settings import Settings
 from topology.subjects import subjects
@@ -30,7 +31,7 @@ def build(context: ProcessContext[Settings]) -> ApiServer:
         for result, number in ((Result.OK, applied.kept), (Result.SILENT, applied.repeated), (Result.SKIPPED, unreadable)):
             context.metrics.records[result].inc(number)
 
-    follower = Follower(topic=ledger, reader=LogReader(settings.kafka), model=model, clock=context.clock, on_applied=count)
+    follower = Follower(topic=ledger, reader=LogReader(settings.kafka), ledger=model.ledger, clock=context.clock, on_applied=count)
     return ApiServer(
         model=model,
         follower=follower,

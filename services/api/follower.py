@@ -12,9 +12,8 @@ from enact.clock import Clock
 from enact.errors import EnactError, ValidationError
 from enact.kafka.transport import InRecord, NextOffset, Reader, TopicPartition
 from enact.log import get_logger
-from enact.records import LedgerEntry
-from enact.records.codec import decode
-from services.api.read_model import Applied, Arrived, ReadModel
+from services.api.entry_view import view_of
+from services.api.ledger_writer import Applied, Arrived, LedgerWriter
 
 _log = get_logger("api")
 
@@ -41,12 +40,12 @@ class Follower:
     """Owns the reader and the writing side of the model. `run` blocks until `stop` is set."""
 
     def __init__(
-        self, *, topic: str, reader: Reader, model: ReadModel, clock: Clock, on_applied: Callable[[Applied, int], None] | None = None
+        self, *, topic: str, reader: Reader, ledger: LedgerWriter, clock: Clock, on_applied: Callable[[Applied, int], None] | None = None
     ) -> None:
         """`on_applied` hears of every batch: what it did and how many records could not be decoded."""
         self._topic = topic
         self._reader = reader
-        self._model = model
+        self._ledger = ledger
         self._clock = clock
         self._on_applied = on_applied
         self._next: dict[int, int] = {}
@@ -62,12 +61,12 @@ class Follower:
         """
         partitions = [TopicPartition(self._topic, p) for p in range(self._reader.partition_count(self._topic))]
         begins, ends = self._reader.begin_offsets(partitions), self._reader.end_offsets(partitions)
-        known = self._model.next_offsets()
+        known = self._ledger.next_offsets()
         beyond = [tp.partition for tp in partitions if known.get(tp.partition, 0) > ends[tp]]
         if beyond:
             reason = "The read model knows more than the ledger holds: it is built again."
             _log.warning("read_model_cleared", topic=self._topic, count=len(beyond), reason=reason)
-            self._model.clear()
+            self._ledger.clear()
             known = {}
         self._next = {tp.partition: max(known.get(tp.partition, 0), begins[tp]) for tp in partitions}
         self._reader.assign({tp: NextOffset(self._next[tp.partition]) for tp in partitions})
@@ -96,12 +95,13 @@ class Follower:
         """Take and apply one batch; look whether the end is reached. Returns the number of records taken."""
         batch = self._reader.take(MAX_RECORDS, wait_s)
         if batch.records:
-            self._apply(batch.records)
+            self.apply(batch.records)
         if len(batch.records) < _FEW_RECORDS:
             self._check_end()
         return len(batch.records)
 
-    def _apply(self, records: Sequence[InRecord]) -> None:
+    def apply(self, records: Sequence[InRecord]) -> None:
+        """One batch into the model, with its offsets."""
         arrived: list[Arrived] = []
         moved: dict[int, int] = {}
         unreadable = 0
@@ -111,11 +111,11 @@ class Follower:
                 unreadable += 1
                 continue
             try:
-                arrived.append(Arrived(decode(LedgerEntry, record.value), record.value, record.offset))
+                arrived.append(Arrived(view_of(record.value), record.value, record.offset))
             except ValidationError as error:
                 unreadable += 1
                 _log.error("ledger_entry_skipped", error, topic=record.topic, partition=record.partition, offset=record.offset)
-        applied = self._model.apply(arrived, moved)
+        applied = self._ledger.apply(arrived, moved)
         self._next.update(moved)
         for action_intent_id, tenant_id in applied.refused:
             _log.warning("illegal_move_refused", action_intent_id=action_intent_id, tenant_id=tenant_id)

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 """Raise it with every change here or in the fold: a model of another version is dropped and built again."""
 
 metadata = sa.MetaData()
@@ -22,44 +22,46 @@ executions = sa.Table(
     metadata,
     sa.Column("action_intent_id", sa.String(128), primary_key=True),
     sa.Column("tenant_id", sa.String(128), primary_key=True),
-    sa.Column("account_id", sa.String(128), nullable=False),
+    sa.Column("account_id", sa.Text, nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("generation", sa.BigInteger, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("updated_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger),
     sa.Column("started_at", sa.BigInteger),
     sa.Column("completed_at", sa.BigInteger),
-    sa.Column("first_ms", sa.BigInteger),
     sa.Column("claims", sa.Integer, nullable=False),
     sa.Column("releases", sa.Integer, nullable=False),
+    sa.Column("attempt_code", sa.Text),
+    sa.Column("attempt_version", sa.BigInteger, nullable=False),
     sa.Column("external_object_refs", sa.Text, nullable=False),
     sa.Column("error_category", sa.String(32)),
     sa.Column("error_class", sa.String(32)),
-    sa.Column("error_code", sa.String(64)),
+    sa.Column("error_code", sa.Text),
     sa.Column("error_message", sa.Text),
-    sa.Column("action_type", sa.String(256), nullable=False),
-    sa.Column("tool_name", sa.String(256), nullable=False),
+    sa.Column("action_type", sa.Text, nullable=False),
+    sa.Column("tool_name", sa.Text, nullable=False),
     sa.Column("registry_version", sa.BigInteger),
     sa.Column("compensation_status", sa.String(16), nullable=False),
     sa.Column("compensation_version", sa.BigInteger, nullable=False),
-    sa.Column("execution_trace_id", sa.String(64), nullable=False),
+    sa.Column("execution_trace_id", sa.Text, nullable=False),
     sa.Index("executions_by_account", "tenant_id", "account_id", "created_at", "action_intent_id"),
     sqlite_with_rowid=False,
 )
+"""Columns as the fields of `services.api.fold.ExecutionRow`, in the same order."""
 
 entries = sa.Table(
     "entries",
     metadata,
-    # The id comes first: what belongs together lies together, whatever the order of arrival.
-    sa.Column("action_intent_id", sa.String(128), primary_key=True),
-    sa.Column("tenant_id", sa.String(128), primary_key=True),
-    sa.Column("entry_id", sa.String(64), primary_key=True),
-    # All entries of an execution lie in one ledger partition, so the offset is their order.
-    sa.Column("ledger_offset", sa.BigInteger, nullable=False),
-    sa.Column("value", RawBytes, nullable=False),
-    sqlite_with_rowid=False,
+    # In the order of arrival: the bulk of the data is appended, only the index takes its place among the ids.
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("action_intent_id", sa.String(128), nullable=False),
+    sa.Column("tenant_id", sa.String(128), nullable=False),
+    sa.Column("bundle", RawBytes, nullable=False),
+    sa.Index("entries_by_execution", "action_intent_id", "tenant_id"),
 )
+"""What one batch brought of one execution is one row: `services.api.bundles`."""
 
 offsets = sa.Table(
     "offsets",

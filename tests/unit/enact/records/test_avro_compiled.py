@@ -83,6 +83,15 @@ def test_a_part_of_the_fields_is_read_like_the_whole(whole: LedgerEntry) -> None
     )
 
 
+@settings(deadline=None)
+@given(records(LedgerEntry))
+def test_of_maps_only_the_keys_asked_for_are_kept(whole: LedgerEntry) -> None:
+    keys = sorted(whole.details)[:1]
+    read = compiled_reader(LedgerEntry, schemas_of(LedgerEntry).current.parsed, map_keys=keys)
+
+    assert read(encode(whole), HEADER_BYTES).details == {key: whole.details[key] for key in keys}
+
+
 def test_every_cut_is_refused_by_both_readers() -> None:
     value = encode(an_intent())
 

@@ -12,7 +12,8 @@ from enact.kafka.transport import NextOffset, OutRecord, TopicPartition
 from enact.records import LedgerEntry
 from enact.records.codec import encode
 from services.api.follower import Follower
-from services.api.read_model import Applied, ReadModel, sqlite_url
+from services.api.ledger_writer import Applied
+from services.api.read_model import ReadModel, sqlite_url
 from tests.unit.services.api.ledger_entries import INTENT, TENANT, clean_success, executed, started
 
 TOPIC = "enact.ledger.v1"
@@ -41,7 +42,7 @@ def append(broker: LocalBroker, entries: list[LedgerEntry], *, partition: int = 
 
 def follower_of(broker: LocalBroker, model: ReadModel, clock: ManualClock, heard: list[tuple[Applied, int]] | None = None) -> Follower:
     on_applied = None if heard is None else lambda applied, unreadable: heard.append((applied, unreadable))
-    return Follower(topic=TOPIC, reader=broker.log_reader(), model=model, clock=clock, on_applied=on_applied)
+    return Follower(topic=TOPIC, reader=broker.log_reader(), ledger=model.ledger, clock=clock, on_applied=on_applied)
 
 
 def test_it_reads_every_partition_and_knows_when_it_has_caught_up(model: ReadModel) -> None:
@@ -94,7 +95,7 @@ def test_an_entry_that_cannot_be_decoded_is_counted_and_skipped(model: ReadModel
     assert row is not None
     assert row.status == "SUCCEEDED"
     assert [unreadable for _, unreadable in heard] == [2]
-    assert model.next_offsets() == {1: 4}
+    assert model.ledger.next_offsets() == {1: 4}
 
 
 def test_a_model_that_knows_more_than_the_ledger_is_built_again(model: ReadModel) -> None:
@@ -131,7 +132,7 @@ def test_staleness_grows_while_entries_are_still_to_be_read(model: ReadModel) ->
     clock = ManualClock()
     broker = broker_with([started()])
     reader = broker.log_reader()
-    follower = Follower(topic=TOPIC, reader=reader, model=model, clock=clock)
+    follower = Follower(topic=TOPIC, reader=reader, ledger=model.ledger, clock=clock)
     follower.start()
     follower.step(wait_s=0)
 

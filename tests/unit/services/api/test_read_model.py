@@ -10,12 +10,15 @@ from msgspec.structs import replace
 from enact.errors import ConfigurationError
 from enact.records import LedgerEntry, LedgerType, Status
 from enact.records.codec import encode
-from services.api.read_model import Arrived, ReadModel, sqlite_url
+from services.api.entry_view import view_of
+from services.api.ledger_writer import Arrived
+from services.api.read_model import ReadModel, sqlite_url
 from tests.unit.services.api.ledger_entries import ACCOUNT, INTENT, START_MS, TENANT, claimed, clean_success, entry, executed, started
 
 
 def arrived(entries: list[LedgerEntry], first_offset: int = 0) -> list[Arrived]:
-    return [Arrived(one, encode(one), first_offset + at) for at, one in enumerate(entries)]
+    values = [encode(one) for one in entries]
+    return [Arrived(view_of(value), value, first_offset + at) for at, value in enumerate(values)]
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ def model(tmp_path: Path) -> Iterator[ReadModel]:
 
 
 def test_what_was_applied_is_found_with_its_entries_in_ledger_order(model: ReadModel) -> None:
-    applied = model.apply(arrived(clean_success()), {0: 5})
+    applied = model.ledger.apply(arrived(clean_success()), {0: 5})
 
     row = model.execution(TENANT, INTENT)
 
@@ -34,14 +37,14 @@ def test_what_was_applied_is_found_with_its_entries_in_ledger_order(model: ReadM
     assert row is not None
     assert (row.status, row.attempt_count) == ("SUCCEEDED", 1)
     assert [one.offset for one in model.entries(TENANT, INTENT)] == [0, 1, 2, 3, 4]
-    assert model.next_offsets() == {0: 5}
+    assert model.ledger.next_offsets() == {0: 5}
 
 
 def test_the_same_entries_again_change_nothing(model: ReadModel) -> None:
-    model.apply(arrived(clean_success()), {0: 5})
+    model.ledger.apply(arrived(clean_success()), {0: 5})
     before = model.execution(TENANT, INTENT)
 
-    applied = model.apply(arrived(clean_success(), first_offset=5), {0: 10})
+    applied = model.ledger.apply(arrived(clean_success(), first_offset=5), {0: 10})
 
     assert (applied.kept, applied.repeated) == (0, 5)
     assert model.execution(TENANT, INTENT) == before
@@ -50,11 +53,11 @@ def test_the_same_entries_again_change_nothing(model: ReadModel) -> None:
 
 def test_repeats_are_known_after_a_restart_too(tmp_path: Path) -> None:
     first = ReadModel.at(sqlite_url(tmp_path))
-    first.apply(arrived([started(), claimed(version=1)]), {0: 2})
+    first.ledger.apply(arrived([started(), claimed(version=1)]), {0: 2})
     first.close()
     second = ReadModel.at(sqlite_url(tmp_path))
 
-    applied = second.apply(arrived([claimed(version=1), executed(version=2)], first_offset=2), {0: 4})
+    applied = second.ledger.apply(arrived([claimed(version=1), executed(version=2)], first_offset=2), {0: 4})
     row = second.execution(TENANT, INTENT)
     second.close()
 
@@ -71,7 +74,7 @@ def test_a_deleted_file_comes_back_with_the_same_answers(tmp_path: Path) -> None
         model = ReadModel.at(sqlite_url(tmp_path / folder))
         step = 8 if folder == "one" else 1
         for at in range(0, len(entries), step):
-            model.apply(arrived(entries[at : at + step], first_offset=at), {0: at + step})
+            model.ledger.apply(arrived(entries[at : at + step], first_offset=at), {0: at + step})
         rows.append([model.execution(TENANT, intent_id) for intent_id in (INTENT, "int-2")])
         model.close()
 
@@ -80,17 +83,17 @@ def test_a_deleted_file_comes_back_with_the_same_answers(tmp_path: Path) -> None
 
 
 def test_a_failed_transaction_moves_neither_rows_nor_offsets(model: ReadModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    model.apply(arrived([started()]), {0: 1})
+    model.ledger.apply(arrived([started()]), {0: 1})
 
     def broken(*args: object) -> None:
         raise sa.exc.OperationalError("insert", {}, OSError("disk full"))
 
-    monkeypatch.setattr("services.api.read_model._store_offsets", broken)
+    monkeypatch.setattr("services.api.ledger_writer._store_offsets", broken)
     with pytest.raises(sa.exc.OperationalError):
-        model.apply(arrived([claimed(version=1)], first_offset=1), {0: 2})
+        model.ledger.apply(arrived([claimed(version=1)], first_offset=1), {0: 2})
     monkeypatch.undo()
     after_failure = model.execution(TENANT, INTENT)
-    applied = model.apply(arrived([claimed(version=1)], first_offset=1), {0: 2})
+    applied = model.ledger.apply(arrived([claimed(version=1)], first_offset=1), {0: 2})
     after_repeat = model.execution(TENANT, INTENT)
 
     assert after_failure is not None
@@ -103,7 +106,7 @@ def test_a_failed_transaction_moves_neither_rows_nor_offsets(model: ReadModel, m
 def test_the_same_id_of_two_tenants_is_two_executions(model: ReadModel) -> None:
     other = replace(started(), tenant_id="other", entry_id="e" * 64)
 
-    model.apply(arrived([*clean_success(), other]), {0: 6})
+    model.ledger.apply(arrived([*clean_success(), other]), {0: 6})
 
     mine, theirs = model.execution(TENANT, INTENT), model.execution("other", INTENT)
     assert mine is not None
@@ -114,10 +117,10 @@ def test_the_same_id_of_two_tenants_is_two_executions(model: ReadModel) -> None:
 
 
 def test_a_dead_letter_fills_the_timeline_and_makes_no_execution(model: ReadModel) -> None:
-    model.apply(arrived([entry(LedgerType.DEAD_LETTERED)]), {0: 1})
+    model.ledger.apply(arrived([entry(LedgerType.DEAD_LETTERED)]), {0: 1})
     alone = model.execution(TENANT, INTENT)
 
-    model.apply(arrived([started()], first_offset=1), {0: 2})
+    model.ledger.apply(arrived([started()], first_offset=1), {0: 2})
 
     assert alone is None
     assert model.execution(TENANT, INTENT) is not None
@@ -128,7 +131,7 @@ def test_an_account_is_listed_newest_first_page_by_page(model: ReadModel) -> Non
     made = [replace(started(at_ms=START_MS + at // 2), action_intent_id=f"int-{at}", entry_id=f"{at:064}") for at in range(7)] + [
         replace(started(), action_intent_id="elsewhere", account_id="acct-2", entry_id="f" * 64)
     ]
-    model.apply(arrived(made), {0: 8})
+    model.ledger.apply(arrived(made), {0: 8})
 
     found: list[str] = []
     before: tuple[int, str] | None = None
@@ -142,11 +145,11 @@ def test_an_account_is_listed_newest_first_page_by_page(model: ReadModel) -> Non
 
 
 def test_more_executions_than_the_cache_holds_are_all_kept(model: ReadModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.api.read_model._CACHED_EXECUTIONS", 10)
+    monkeypatch.setattr("services.api.ledger_writer._CACHED_EXECUTIONS", 10)
     for at in range(50):
-        model.apply(arrived([replace(started(), action_intent_id=f"int-{at}", entry_id=f"{at:064}")], first_offset=at), {0: at + 1})
+        model.ledger.apply(arrived([replace(started(), action_intent_id=f"int-{at}", entry_id=f"{at:064}")], first_offset=at), {0: at + 1})
 
-    model.apply(arrived([replace(claimed(version=1), action_intent_id="int-3", entry_id="c" * 64)], first_offset=50), {0: 51})
+    model.ledger.apply(arrived([replace(claimed(version=1), action_intent_id="int-3", entry_id="c" * 64)], first_offset=50), {0: 51})
 
     row = model.execution(TENANT, "int-3")
     assert row is not None
@@ -155,13 +158,13 @@ def test_more_executions_than_the_cache_holds_are_all_kept(model: ReadModel, mon
 
 def test_a_model_of_another_version_is_dropped_and_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = ReadModel.at(sqlite_url(tmp_path))
-    old.apply(arrived(clean_success()), {0: 5})
+    old.ledger.apply(arrived(clean_success()), {0: 5})
     old.close()
 
     monkeypatch.setattr("services.api.read_model.SCHEMA_VERSION", "next")
     new = ReadModel.at(sqlite_url(tmp_path))
 
-    assert new.next_offsets() == {}
+    assert new.ledger.next_offsets() == {}
     assert new.execution(TENANT, INTENT) is None
     new.close()
 

@@ -12,7 +12,8 @@ from enact.clock import ManualClock
 from enact.records import ErrorCategory, LedgerEntry, LedgerType, Status, Step
 from enact.records.codec import encode
 from services.api.follower import Freshness
-from services.api.read_model import Arrived, ReadModel, sqlite_url
+from services.api.ledger_writer import Arrived
+from services.api.read_model import ReadModel, sqlite_url
 from services.api.routes import application
 from tests.unit.services.api.ledger_entries import (
     ACCOUNT,
@@ -42,7 +43,9 @@ class Api:
         self._offset = 0
 
     def hold(self, entries: list[LedgerEntry]) -> None:
-        self.model.apply([Arrived(one, encode(one), self._offset + at) for at, one in enumerate(entries)], {0: self._offset + len(entries)})
+        self.model.ledger.apply(
+            [Arrived(one, encode(one), self._offset + at) for at, one in enumerate(entries)], {0: self._offset + len(entries)}
+        )
         self._offset += len(entries)
 
     async def get(self, path: str, *, headers: dict[str, str] | None = None, **query: Any) -> tuple[int, dict[str, Any]]:

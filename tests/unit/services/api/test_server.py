@@ -31,7 +31,7 @@ def server_on(tmp_path: Path, broker: LocalBroker, health: HealthState, *, host:
     clock = SystemClock()
     return ApiServer(
         model=model,
-        follower=Follower(topic=TOPIC, reader=broker.log_reader(), model=model, clock=clock),
+        follower=Follower(topic=TOPIC, reader=broker.log_reader(), ledger=model.ledger, clock=clock),
         clock=clock,
         health=health,
         host=host,
