@@ -12,7 +12,9 @@ from enact.next_action import ActionKind, deadline_ms, next_action
 from enact.records import ParkReason, Status, Step
 from services.invocation.window import group_of
 
-_MAX_CACHED = 20_000
+_MAX_CACHED = 2_000
+"""Of one partition: what is under way and what comes again soon. What waits for long lies on disk, however much it is."""
+
 _FOR_EVER_MS = 1 << 62
 _HELD = frozenset({ParkReason.SWITCH, ParkReason.BREAKER, ParkReason.LIMIT})
 
