@@ -22,13 +22,13 @@ from enact.kafka.dead_letter import dead_letter_record, letter_for
 from enact.kafka.flood_guard import FloodGuard
 from enact.kafka.loop_context import ActiveStage, LoopContext
 from enact.kafka.offsets import Offsets
+from enact.kafka.pace import Pace
 from enact.kafka.single_mode import SingleMode
 from enact.kafka.stage import DeadLetter, Effect, Stage
 from enact.kafka.transport import Batch, InRecord, NextOffset, OutRecord, TopicPartition
 from enact.log import get_logger
 from enact.stage_process import TryAgainError
 
-MAX_BATCH = 500
 MAX_WAIT_S = 0.1
 FLUSH_TIMEOUT_S = 45.0
 NO_QUARANTINE = "no partition is quarantined"
@@ -70,6 +70,7 @@ class StageLoop:
         self._marker = CrashMarker(context.state_folder / "batch")
         self._singly = SingleMode(self._marker, self._seek)
         self._guard = FloodGuard()
+        self._pace = Pace(context.clock)
         self._letters: list[_Letter] = []
         self._paused: set[TopicPartition] = set()
 
@@ -97,12 +98,14 @@ class StageLoop:
     def turn(self) -> int:
         """One round; returns how many records it took."""
         wait_s = MAX_WAIT_S if self._active is None else min(MAX_WAIT_S, max(0.0, self._active.wait_s()))
-        batch = self._reader.take(1 if self._singly.is_on else MAX_BATCH, wait_s)
+        batch = self._reader.take(1 if self._singly.is_on else self._pace.max_records, wait_s)
         hit(Failpoint.AFTER_READ)
         self._context.health.beat()
         self._offsets.commit_first()
         if batch.records:
+            self._pace.begin()
             self._handle(self._singly.choose(batch.records))
+            self._pace.end(len(batch.records))
         else:
             self._act_idle()
         self._meet_ends(batch)

@@ -1,6 +1,5 @@
 """What is done when something is due: take over, expire, look up, claim."""
 
-import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
@@ -150,7 +149,7 @@ class DueWork:
         call, attempt = state.generation.subject, state.unknown_attempts[-1]
         if call is None:
             return False
-        event_id = memory.appending[subject] = uuid.uuid4().hex
+        event_id = memory.appending[subject] = self._desk.events.new_id()
         self._desk.window.take(look_up_slot(attempt), Slot(group_of(call.tenant_id, call.connector), subject[0]))
         self._desk.caller.submit(self._jobs.look_up(memory, execution, attempt, call, event_id))
         return True

@@ -1,6 +1,6 @@
 """Events that invocation appends, each with a fresh id and, until the log holds one, its full subject."""
 
-import uuid
+from itertools import count
 
 from enact.clock import Clock
 from enact.execution import FOLD_VERSION
@@ -19,6 +19,7 @@ class EventWriter:
 
     def __init__(self, topic: str, clock: Clock, owner: Owner) -> None:
         self.owner = owner
+        self._numbers = count(1)
         self._topic, self._clock = topic, clock
 
     def record(
@@ -33,7 +34,7 @@ class EventWriter:
         headers: Headers = (),
     ) -> tuple[str, OutRecord]:
         """The event's id and its record."""
-        event_id = event_id or uuid.uuid4().hex
+        event_id = event_id or self.new_id()
         current = execution.step(call.step).generation if execution else None
         is_known = current is not None and current.subject is not None and current.subject.is_full
         number = generation if generation is not None else (current.number if current else call.generation)
@@ -52,6 +53,10 @@ class EventWriter:
         )
         key = key_of(call.tenant_id, call.action_intent_id)
         return event_id, OutRecord(self._topic, partition, key, encode(event), headers)
+
+    def new_id(self) -> str:
+        """An event id that nobody has used: this life of the process, and a number. Any thread."""
+        return f"{self.owner.incarnation_id}.{next(self._numbers)}"
 
     def claim(self, call: ToolCall, execution: Execution | None, nonce: str) -> Claimed:
         """The claim for the next attempt of a call."""

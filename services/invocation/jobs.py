@@ -1,6 +1,5 @@
 """What the caller is given: one permitted call with its last look, or one question to the world."""
 
-import uuid
 from collections.abc import Callable
 
 from enact.clock import Clock
@@ -47,7 +46,7 @@ class Jobs:
             is_look_up=False,
             asked=_asked(attempt),
             last_look=last_look,
-            record=self._recorder(memory.partition, met.execution, call, attempt, uuid.uuid4().hex, met.record.headers),
+            record=self._recorder(memory.partition, met.execution, call, attempt, self._events.new_id(), met.record.headers),
             is_owned=lambda: memory.is_live,
             headers=met.record.headers,
         )
