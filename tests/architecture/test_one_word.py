@@ -1,12 +1,14 @@
-"""A stage has one name, everywhere: folder, group, dead letters, test folder, and what it calls itself."""
+"""A stage has one name, everywhere: folder, group, dead letters, test folder, container, manifest, and what it calls itself."""
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pytest
+import yaml
 
 from tests.architecture.tree import PRODUCT, ROOT, Module, modules, sample, spell
-from topology.stages import STAGE_NAMES, STAGES, dead_letters, group_name, hyphenated
+from topology.deployment import compose, kubernetes, scrape
+from topology.stages import RUNNING_STAGES, STAGE_NAMES, STAGES, dead_letters, group_name, hyphenated
 from topology.topics import TOPICS
 
 HYPHENATOR = "topology/stages.py"
@@ -86,6 +88,38 @@ def second_hyphenators(given: Iterable[Module]) -> list[str]:
         and node.func.attr == "replace"
         and [getattr(argument, "value", None) for argument in node.args[:2]] == ["_", "-"]
     ]
+
+
+def places() -> dict[str, set[str]]:
+    """Where a running stage has to be, and the names that are there; what is no stage is left out where others live too."""
+    services = yaml.safe_load((ROOT / compose.PATH).read_text(encoding="utf-8"))["services"]
+    base = ROOT / kubernetes.BASE
+    (job,) = yaml.safe_load((ROOT / scrape.COMPOSE).read_text(encoding="utf-8"))["scrape_configs"]
+    return {
+        "services/": {hyphenated(stage) for module in modules("services") if (stage := stage_of(module)) is not None},
+        compose.PATH: {name for name, service in services.items() if "services." in " ".join(service.get("command", []))},
+        kubernetes.BASE: {path.stem for path in base.glob("*.yaml") if "services." in path.read_text(encoding="utf-8")},
+        scrape.COMPOSE: set(job["dns_sd_configs"][0]["names"]),
+    }
+
+
+def misplaced(given: Mapping[str, set[str]]) -> list[str]:
+    """Stages that are missing somewhere, and names that no stage has."""
+    expected = {hyphenated(stage) for stage in RUNNING_STAGES}
+    found = [f"{place} lacks {name}" for place, names in given.items() for name in sorted(expected - names)]
+    return found + [f"{place} has {name}, which is no running stage" for place, names in given.items() for name in sorted(names - expected)]
+
+
+def test_every_running_stage_is_in_every_place_under_its_word() -> None:
+    found = misplaced(places())
+
+    assert not found, spell(found)
+
+
+def test_a_stage_under_another_word_is_caught() -> None:
+    given = {"docker-compose.yml": places()[compose.PATH] - {"tool-mapping"} | {"mapper"}}
+
+    assert misplaced(given) == ["docker-compose.yml lacks tool-mapping", "docker-compose.yml has mapper, which is no running stage"]
 
 
 def test_every_folder_of_services_is_a_declared_stage() -> None:

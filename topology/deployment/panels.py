@@ -158,12 +158,12 @@ ROWS: tuple[Row, ...] = (
             _panel(
                 "Switch view age",
                 "A call starts only below 2 s.",
-                "max by (instance) (enact_switches_age_seconds)",
+                'max by (instance) (enact_switches_age_seconds{stage="invocation"})',
                 "{{instance}}",
                 "s",
                 alarm_at=2,
             ),
-            _panel("In flight", "Claims and calls under way.", "sum by (instance) (enact_in_flight)", "{{instance}}"),
+            _panel("In flight", "Claims and calls under way.", 'sum by (instance) (enact_in_flight{stage="invocation"})', "{{instance}}"),
             _panel("Claims", "By what became of them.", f"sum by (result) (rate(enact_claims_total[{RATE}]))", "{{result}}", "ops"),
             _panel(
                 "Read back, p99",

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import copy
 import importlib.util
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +18,12 @@ from typer.exceptions import TyperException
 
 from cli.main import app
 from cli.settings_page import STAGES as STAGE_SETTINGS
+from connectors.catalogue import argument_schemas, registry_files
 from connectors.sandbox.__main__ import command_line
+from enact.health import HealthServer, HealthState
 from enact.metrics import Metrics
-from enact.settings import BOOTSTRAP_ALIAS, KernelSettings
+from enact.registry_file import read_entries
+from enact.settings import BOOTSTRAP_ALIAS, HealthSettings, KernelSettings
 from enact.settings_table import describe
 from services.invocation.__main__ import CONNECTORS
 from tests.architecture.tree import ROOT
@@ -30,10 +34,16 @@ SCRAPED = {"job", "instance"}
 
 
 def yaml_of(path: str) -> Any:
-    return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+    return yamls_of(path)[0]
 
 
 def yamls_of(path: str) -> list[Any]:
+    """The documents of a file of the tree; the caller may change them."""
+    return copy.deepcopy(_read(path))
+
+
+@cache
+def _read(path: str) -> list[Any]:
     return list(yaml.safe_load_all((ROOT / path).read_text(encoding="utf-8")))
 
 
@@ -90,6 +100,24 @@ def variable_faults(stage: str | None, given: Mapping[str, Any]) -> Iterator[str
     for name in given:
         if name not in variables_of(stage):
             yield f"{name} is no setting of {stage or 'any process'}"
+
+
+@cache
+def health_paths() -> frozenset[str]:
+    """What a stage's health port answers."""
+    server = HealthServer(HealthSettings(port=0), HealthState(), Metrics("validation"))
+    try:
+        return frozenset(str(route.resource.canonical) for route in server._app().router.routes() if route.resource is not None)
+    finally:
+        server._loop.close()
+
+
+@cache
+def longest_timeout_s() -> float:
+    """Of all tools that ship with enact."""
+    schemas = argument_schemas()
+    files = [(name, file.read_text(encoding="utf-8")) for name, file in registry_files(with_sandbox=True)]
+    return max(entry.timeout_ms for name, text in files for entry in read_entries(text, file=name, argument_schemas=schemas)) / 1000
 
 
 @cache
