@@ -20,8 +20,9 @@ from enact.settings import KafkaSettings, KernelSettings, load
 from topology.stages import RUNNING_STAGES
 from topology.topics import TOPICS
 
+FLUSH: Final = "flush.messages"
 NEVER: Final = str(2**63 - 1)
-"""Kafka's own default of `flush.messages`: the system writes pages back when it likes."""
+"""Kafka's own default: the system writes pages back when it likes."""
 
 MEASURED_TOPICS: Final = (
     "intents.approved",
@@ -61,6 +62,13 @@ class Column:
 CLASS_P: Final = Column(name="P")
 CLASS_D: Final = Column(name="D", safety=Safety.POWER)
 WITHOUT_API: Final = Column(name="P-no-api", has_api=False)
+
+
+def choose_safety(safety: Safety, admin: KafkaAdmin, topic: Callable[[str], str]) -> None:
+    """The topology gives one-copy decision logs `flush.messages=1`, class D; class P takes that back, and nothing else."""
+    for declared in TOPICS.values():
+        if declared.is_decision_log:
+            admin.alter_config(topic(declared.short), {FLUSH: NEVER if safety is Safety.PROCESS else "1"})
 
 
 def scraped(port: int) -> dict[str, float]:
@@ -112,7 +120,7 @@ class Pipeline:
     def __enter__(self) -> Self:
         self._tell(f"starting the stages, column {self.column.name}")
         self._platform.start()
-        self._choose_safety()
+        choose_safety(self.column.safety, KafkaAdmin(self.kafka), self.topic)
         self._started = self.stage_pids()
         return self
 
@@ -160,12 +168,3 @@ class Pipeline:
         supervisor = self._platform.supervisor
         assert supervisor is not None, "the pipeline does not run"
         return {child.spec.stage: scraped(child.spec.health_port) for child in supervisor.children if child.spec.health_port is not None}
-
-    def _choose_safety(self) -> None:
-        """The topology gives one-copy decision logs `flush.messages=1`, class D; class P takes it back."""
-        if self.column.safety is Safety.POWER:
-            return
-        admin = KafkaAdmin(self.kafka)
-        for topic in TOPICS.values():
-            if topic.is_decision_log:
-                admin.alter_config(self.topic(topic.short), {"flush.messages": NEVER})
