@@ -69,6 +69,7 @@ def _verdict(budget: Budget, found: float | None) -> Verdict:
 
 P: Final = ("columns", "P")
 MILLION: Final = 1_000_000
+PER_RECORD_US: Final = 80.0
 
 BUDGETS: Final = (
     Budget(name="throughput against the bare loop", limit=0.30, unit="ratio", at_least=True, find=at("ratios", "throughput")),
@@ -76,6 +77,9 @@ BUDGETS: Final = (
     Budget(name="latency unloaded, p99", limit=60, unit="ms", find=at(*P, "unloaded", "latency.p99")),
     Budget(name="latency at 200/s, p99", limit=100, unit="ms", find=at(*P, "at 200/s", "latency.p99")),
     Budget(name="slow tool against instant tool", limit=0.80, unit="ratio", at_least=True, find=at("ratios", "slow_tool")),
+    Budget(name="CPU per record of the dearest stage", limit=PER_RECORD_US, unit="µs", find=at("cpu_us", "dearest_stage")),
+    Budget(name="CPU of the HTTP call (invocation beyond its records)", limit=200, unit="µs", find=at("cpu_us", "call")),
+    Budget(name="CPU of the api's fold per execution", limit=60, unit="µs", find=at("cpu_us", "api")),
     Budget(name="idle CPU, everything together", limit=0.15, unit="cores", find=at("at_rest", "cpu", "all")),
     Budget(name="memory of the largest stage at rest", limit=90, unit="MB", find=at("at_rest", "largest_stage_mb")),
     Budget(name="enact up, ready", limit=12, unit="s", find=at("up", "ready_s")),

@@ -127,7 +127,7 @@ def _require_success(measured: Measured, values: list[bytes]) -> None:
 
 
 def batching(before: Metrics, after: Metrics, executions: int) -> dict[str, dict[str, float]]:
-    """By stage: batches per execution, records per batch, mean times of a flush and of a read-back in milliseconds."""
+    """By stage: batches and records per execution, records per batch, mean times of a flush and of a read-back in milliseconds."""
     found: dict[str, dict[str, float]] = {}
     for stage, series in after.items():
 
@@ -137,6 +137,7 @@ def batching(before: Metrics, after: Metrics, executions: int) -> dict[str, dict
         batches, flushes, reads = grown("batch_records_count"), grown("flush_seconds_count"), grown("read_back_seconds_count")
         numbers = {
             "batches_per_execution": batches / executions,
+            "records_per_execution": grown("batch_records_sum") / executions,
             "records_per_batch": grown("batch_records_sum") / batches if batches else 0.0,
             "flush_ms": 1000 * grown("flush_seconds_sum") / flushes if flushes else 0.0,
             "read_back_ms": 1000 * grown("read_back_seconds_sum") / reads if reads else 0.0,

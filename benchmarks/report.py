@@ -129,13 +129,13 @@ def _cpu(result: Mapping[str, Any]) -> Table:
 
 
 def _stages(result: Mapping[str, Any]) -> Table:
-    names = ("batches_per_execution", "records_per_batch", "flush_ms", "read_back_ms")
+    names = ("records_per_execution", "batches_per_execution", "records_per_batch", "flush_ms", "read_back_ms")
     rows: list[tuple[str, ...]] = []
     for load in LOADS:
         one = result["columns"].get("P", {}).get(load, {})
         stages = [stage for stage in PROCESSES[:5] if f"stages.{stage}.records_per_batch" in one]
         rows += [(load, stage, *(shown(one.get(f"stages.{stage}.{name}")) for name in names)) for stage in stages]
-    titles = ("batches per execution", "records per batch", "flush, ms", "read back, ms")
+    titles = ("records per execution", "batches per execution", "records per batch", "flush, ms", "read back, ms")
     return Table("How the stages worked, column P", ("load", "stage", *titles), tuple(rows))
 
 

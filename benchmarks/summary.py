@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.arithmetic import medians, ratio, spread
-from benchmarks.budgets import judge
+from benchmarks.budgets import PER_RECORD_US, judge
 from benchmarks.machine import provenance
 from benchmarks.measure import Measured
 from topology.stages import RUNNING_STAGES
@@ -30,6 +30,7 @@ def summary(found: "Found", *, kind: str, partitions: int, bare_absent: str | No
         "ratios": ratios(columns, bare),
         "spread": {name: spread([one["saturated"].executions_per_s for one in rounds]) for name, rounds in found.columns.items()},
         "at_rest": at_rest(found),
+        "cpu_us": work(columns.get("P", {}).get("saturated", {})),
         "up": found.up,
         "restore": found.restore,
         "rounds": {
@@ -76,6 +77,23 @@ def ratios(columns: Mapping[str, Mapping[str, Mapping[str, float]]], bare: Mappi
         "unloaded_p50": ratio(columns.get("P", {}).get("unloaded", {}).get("latency.p50"), theirs("unloaded", "p50_ms")),
         "at_200_p99": ratio(columns.get("P", {}).get("at 200/s", {}).get("latency.p99"), theirs("at 200/s", "p99_ms")),
     }
+
+
+def work(saturated: Mapping[str, float]) -> dict[str, float | None]:
+    """CPU as DESIGN budgets it, in microseconds: of each stage per record it took, of the call, and of the api's fold per execution.
+
+    `call`: what invocation takes beyond `PER_RECORD_US` for each of its records, since nobody can tell the two apart from outside.
+    """
+    found: dict[str, float | None] = {}
+    for stage in ("validation", "tool_mapping", "recording", "invocation"):
+        cpu = saturated.get(f"cpu_us.{stage}")
+        records = saturated.get(f"stages.{stage}.records_per_execution")
+        found[stage] = round(cpu / records, 1) if cpu is not None and records else None
+        if stage == "invocation" and cpu is not None and records:
+            found["call"] = round(max(0.0, cpu - PER_RECORD_US * records), 1)
+    dearest = [found[stage] for stage in ("validation", "tool_mapping", "recording")]
+    found["dearest_stage"] = max((each for each in dearest if each is not None), default=None)
+    return found | {"api": saturated.get("cpu_us.api")}
 
 
 def at_rest(found: "Found") -> dict[str, Any]:

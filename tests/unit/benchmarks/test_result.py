@@ -6,9 +6,10 @@ from xml.etree import ElementTree as ET
 from benchmarks.plot import svg
 from benchmarks.quotes import BEGIN, END, block_of, quoted
 from benchmarks.report import bare_line, markdown, shown, tables
+from benchmarks.summary import work
 from tests.unit.benchmarks.results import result
 
-BUDGET_COUNT = 10
+BUDGET_COUNT = 13
 
 
 def budget(of: dict[str, object], name: str) -> dict[str, object]:
@@ -57,6 +58,19 @@ def test_a_budget_says_whether_it_is_kept_and_by_how_much() -> None:
     assert (missed["found"], missed["is_kept"], missed["room"]) == (0.25, False, 0.83)
     assert (kept["found"], kept["is_kept"], kept["room"]) == (40.0, True, 1.5)
     assert len(found["budgets"]) == BUDGET_COUNT
+
+
+def test_cpu_is_judged_by_record_and_the_call_by_what_invocation_takes_beyond_its_records() -> None:
+    taken = {"validation": 2.0, "tool_mapping": 1.0, "recording": 2.0, "invocation": 3.0}
+    cpu = {"validation": 100.0, "tool_mapping": 90.0, "recording": 120.0, "invocation": 400.0, "api": 50.0}
+    load = {f"stages.{stage}.records_per_execution": number for stage, number in taken.items()}
+
+    found = work({**load, **{f"cpu_us.{name}": value for name, value in cpu.items()}})
+
+    assert found["dearest_stage"] == 90.0
+    assert found["call"] == 160.0
+    assert found["api"] == 50.0
+    assert work({})["dearest_stage"] is None
 
 
 def test_a_restore_of_fewer_than_a_million_is_shown_and_keeps_no_promise() -> None:
