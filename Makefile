@@ -71,6 +71,7 @@ imports: setup
 fresh: setup
 	@$(BIN)/python -m cli.topics render --check
 	@$(BIN)/python -m cli.settings_page --check
+	@$(BIN)/python -m cli.commands_page --check
 
 unit: setup
 	@$(BIN)/python -m pytest -q tests/unit tests/architecture
@@ -96,9 +97,10 @@ bench: setup ## Measure the whole pipeline on this quiet machine, ten minutes; w
 	@$(BIN)/python -m benchmarks.quotes
 
 .PHONY: render
-render: setup ## Write docs/topology.md, its picture and docs/settings.md again from the code
+render: setup ## Write docs/topology.md, its picture, docs/settings.md and docs/commands.md again from the code
 	@$(BIN)/python -m cli.topics render
 	@$(BIN)/python -m cli.settings_page
+	@$(BIN)/python -m cli.commands_page
 
 .PHONY: format
 format: setup ## Format the code and apply ruff's safe fixes
