@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from enact.errors import ErrorCode
+from enact.errors import ErrorCode, ValidationError
 from enact.strict_json import (
     MAX_DEPTH,
     TOO_DEEP,
@@ -28,7 +28,19 @@ from enact.strict_json import (
     string_text,
 )
 
-__all__ = ["canonical_bytes", "canonical_json", "canonical_text", "number_text", "parse_json", "rewritten", "sha256_hex"]
+__all__ = [
+    "canonical_bytes",
+    "canonical_json",
+    "canonical_text",
+    "joined_sha256",
+    "number_text",
+    "parse_json",
+    "parse_with_text",
+    "rewritten",
+    "scalars_json",
+    "scalars_sha256",
+    "sha256_hex",
+]
 
 _MAX_WRITTEN_DEPTH: Final = MAX_DEPTH + 16  # records wrap parameters of full depth in a few levels of their own
 _SUPPLEMENTARY: Final = re.compile(rb"[\xf0-\xf4]")  # lead bytes of characters beyond U+FFFF
@@ -55,23 +67,58 @@ def canonical_text(text: str | bytes, *, code: ErrorCode = _INVALID) -> str:
         raise flaw.error("The JSON text") from None
 
 
+def parse_with_text(text: str, *, code: ErrorCode = _INVALID) -> tuple[Any, str]:
+    """The JSON value of a text, and its canonical form. Raises: as `parse_json`."""
+    try:
+        return _read_and_written(text.encode(), code)
+    except UnicodeEncodeError:
+        raise ValidationError("The JSON text is not valid UTF-8.", code=code) from None
+    except FlawError as flaw:
+        raise flaw.error("The JSON text") from None
+
+
 def sha256_hex(value: Any) -> str:
     """SHA-256 of the canonical JSON, 64 hex digits. Raises: as `canonical_json`."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
+def scalars_json(*items: str | int | None) -> bytes:
+    """`canonical_json` of an array of texts and whole numbers, at a third of the price. Raises: as `canonical_json`."""
+    try:
+        return orjson.dumps(items, option=orjson.OPT_STRICT_INTEGER)
+    except TypeError:  # half of a surrogate pair, or an integer beyond +-(2^53-1)
+        return canonical_json(items)
+
+
+def scalars_sha256(*items: str | int | None) -> str:
+    """`sha256_hex` of an array of texts and whole numbers. Raises: as `canonical_json`."""
+    return hashlib.sha256(scalars_json(*items)).hexdigest()
+
+
+def joined_sha256(*arrays: bytes) -> str:
+    """`sha256_hex` of one array that holds the items of these, each of them the canonical text of an array that is not empty."""
+    return hashlib.sha256(b"[%b]" % b",".join([array[1:-1] for array in arrays])).hexdigest()
+
+
 def rewritten(text: str | bytes, code: ErrorCode) -> str:
     """`canonical_text` for those who know the path to the text. Raises: FlawError."""
     try:
+        return _read_and_written(text.encode() if isinstance(text, str) else text, code)[1]
+    except UnicodeEncodeError:
+        raise FlawError(code, "is not valid UTF-8.") from None
+
+
+def _read_and_written(data: bytes, code: ErrorCode) -> tuple[Any, str]:
+    try:
         # What comes out unchanged held nothing that canonical JSON refuses, so it had no doubled key either.
-        data = text.encode() if isinstance(text, str) else text
-        if canonical_bytes(orjson.loads(data), MAX_DEPTH) == data:
-            return data.decode()
-    except (UnicodeError, orjson.JSONDecodeError, FlawError):
+        tree = orjson.loads(data)
+        if canonical_bytes(tree, MAX_DEPTH) == data:
+            return tree, data.decode()
+    except (orjson.JSONDecodeError, FlawError):
         pass  # the strict parser says what is wrong, and where
-    tree = parse_tree(text, code)
+    tree = parse_tree(data, code)
     check_tree(tree, code)
-    return canonical_bytes(tree).decode()
+    return tree, canonical_bytes(tree).decode()
 
 
 def canonical_bytes(value: Any, max_depth: int = _MAX_WRITTEN_DEPTH) -> bytes:

@@ -7,9 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from enact.canonical import sha256_hex
+from enact.canonical import canonical_json, canonical_text, joined_sha256, scalars_json, scalars_sha256
 from enact.errors import ErrorCode, ValidationError
-from enact.records.codec import decode, encode_json
 from enact.records.enums import LedgerType, NotificationKind, SignalType, Step
 from enact.records.intent import ApprovedIntent
 from enact.strict_json import parse_json
@@ -65,12 +64,12 @@ def execution_id(action_intent_id: str) -> str:
 
 def execution_trace_id(tenant_id: str, action_intent_id: str) -> str:
     """The W3C trace id of the execution, 32 hex digits: the same in every stage without asking."""
-    return sha256_hex(["execution_trace", tenant_id, action_intent_id])[:32]
+    return scalars_sha256("execution_trace", tenant_id, action_intent_id)[:32]
 
 
 def idempotency_key(tenant_id: str, action_intent_id: str, step: Step) -> str:
     """What the external system knows a call by: no arguments, no version, no attempt, no generation, no time."""
-    return sha256_hex([tenant_id, action_intent_id, step.value])
+    return scalars_sha256(tenant_id, action_intent_id, step.value)
 
 
 def request_digest(tool_name: str, registry_version: int, arguments: str | Mapping[str, Any]) -> str:
@@ -79,7 +78,12 @@ def request_digest(tool_name: str, registry_version: int, arguments: str | Mappi
     Raises: ValidationError PARAMETERS_INVALID, NUMBER_NOT_EXACT.
     """
     value = parse_json(arguments) if isinstance(arguments, str) else dict(arguments)
-    return sha256_hex([tool_name, registry_version, value])
+    return request_digest_of(tool_name, registry_version, canonical_json(value))
+
+
+def request_digest_of(tool_name: str, registry_version: int, canonical_arguments: bytes) -> str:
+    """`request_digest` for those who have the arguments' canonical text at hand."""
+    return joined_sha256(scalars_json(tool_name, registry_version), b"[%b]" % canonical_arguments)
 
 
 def intent_sha256(intent: ApprovedIntent) -> str:
@@ -89,18 +93,18 @@ def intent_sha256(intent: ApprovedIntent) -> str:
     policy; not the approval, which is a statement about this digest.
     Raises: ValidationError PARAMETERS_INVALID, NUMBER_NOT_EXACT.
     """
-    policy = intent.execution_policy
-    return sha256_hex(
-        [
-            intent.tenant_id,
-            intent.account_id,
-            intent.action_type,
-            {"entity_type": intent.target.entity_type, "entity_id": intent.target.entity_id},
-            parse_json(intent.parameters),
-            intent.expires_at_epoch,
-            intent.registry_version,
-            None if policy is None else {"max_attempts": policy.max_attempts, "timeout_seconds": policy.timeout_seconds},
-        ]
+    return intent_sha256_of(intent, canonical_text(intent.parameters))
+
+
+def intent_sha256_of(intent: ApprovedIntent, canonical_parameters: str) -> str:
+    """`intent_sha256` for those who have the canonical text of its parameters at hand."""
+    target, policy = intent.target, intent.execution_policy
+    return joined_sha256(
+        scalars_json(intent.tenant_id, intent.account_id, intent.action_type),
+        canonical_json([{"entity_id": target.entity_id, "entity_type": target.entity_type}]),
+        b"[%b]" % canonical_parameters.encode(),
+        scalars_json(intent.expires_at_epoch, intent.registry_version),
+        b"[null]" if policy is None else canonical_json([{"max_attempts": policy.max_attempts, "timeout_seconds": policy.timeout_seconds}]),
     )
 
 
@@ -114,30 +118,17 @@ def entry_id(  # noqa: PLR0917 - the identity of an entry has exactly these part
     cause: str,
 ) -> str:
     """Identity of a ledger entry. `cause` is the id of the event or command behind it, never an offset."""
-    return sha256_hex([tenant_id, action_intent_id, generation, type.value, step and step.value, attempt, cause])
+    return scalars_sha256(tenant_id, action_intent_id, generation, type.value, step and step.value, attempt, cause)
 
 
 def signal_id(tenant_id: str, account_id: str, action_intent_id: str, generation: int, type: SignalType) -> str:
     """Identity of a signal: one for each generation and type, however often it is published."""
-    return sha256_hex([tenant_id, account_id, action_intent_id, generation, type.value])
+    return scalars_sha256(tenant_id, account_id, action_intent_id, generation, type.value)
 
 
 def notification_id(tenant_id: str, action_intent_id: str | None, kind: NotificationKind, cause: str) -> str:
     """Identity of a notification. `cause` is the id of the event behind it."""
-    return sha256_hex([tenant_id, action_intent_id, kind.value, cause])
-
-
-def intent_json(intent: ApprovedIntent) -> str:
-    """The intent with its approval as canonical JSON text: what `ToolCall.intent` carries."""
-    return encode_json(intent).decode()
-
-
-def intent_from_json(text: str) -> ApprovedIntent:
-    """The intent that `intent_json` wrote. Raises: as `enact.records.codec.decode`."""
-    try:
-        return decode(ApprovedIntent, text.encode())
-    except UnicodeEncodeError:
-        raise ValidationError("ApprovedIntent is not valid UTF-8.", code=ErrorCode.MALFORMED_RECORD) from None
+    return scalars_sha256(tenant_id, action_intent_id, kind.value, cause)
 
 
 def _bad_key(what: str) -> ValidationError:

@@ -8,6 +8,7 @@ from enact import ids
 from enact.approval import check_approval
 from enact.error_catalogue import error_info
 from enact.errors import ApprovalError, EnactError
+from enact.intent_text import intent_json
 from enact.kafka.transport import Headers
 from enact.records.enums import LedgerType, Status, Step
 from enact.records.intent import ApprovedIntent, SourcePosition
@@ -156,6 +157,6 @@ def _evidence(intent: ApprovedIntent) -> str:
 def _intent_text(intent: ApprovedIntent | None) -> str:
     """The intent with its approval; empty for one that was refused because it has no canonical form."""
     try:
-        return ids.intent_json(intent) if intent else ""
+        return intent_json(intent) if intent else ""
     except EnactError:
         return ""

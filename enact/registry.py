@@ -1,11 +1,12 @@
 """The registry as a stage sees it: versions of action types, immutable once applied."""
 
 from collections.abc import Iterable
-from functools import lru_cache
+from typing import Final
 
 import msgspec
 
 from enact import canonical, ids
+from enact.by_identity import ByIdentity
 from enact.errors import ErrorCode, ValidationError
 from enact.records.action_type import ActionType
 
@@ -70,9 +71,15 @@ def entry_key(action_type: str, version: int) -> bytes:
     return ids.key_of(action_type, str(version))
 
 
-@lru_cache(maxsize=1024)
-def entry_digest(entry: ActionType) -> str:
-    """SHA-256 of what a version does. `deprecated_at` is left out: deprecating changes no version."""
+def _digest(entry: ActionType) -> str:
     content = msgspec.to_builtins(entry)
     del content["deprecated_at"]
     return canonical.sha256_hex(content)
+
+
+_DIGESTS: Final = ByIdentity(_digest)
+
+
+def entry_digest(entry: ActionType) -> str:
+    """SHA-256 of what a version does. `deprecated_at` is left out: deprecating changes no version."""
+    return _DIGESTS(entry)

@@ -15,9 +15,10 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from enact import canonical
+from enact.argument_rules import TEMPLATE_MARK
 from enact.errors import ConfigurationError, EnactError
 from enact.json_schema import check_schema
-from enact.mapping import SOURCE_ROOTS, TEMPLATE_MARK
+from enact.mapping import SOURCE_ROOTS
 from enact.records.action_type import ActionType, Compensation, MappingRule
 from enact.records.enums import CompensationStrategy, EffectKind, RiskClass
 from enact.records.tool_call import Backoff, EffectClass

@@ -15,7 +15,7 @@ from enact.errors import ErrorCode
 from enact.records.avro_form import parameters_text
 from enact.records.enums import EventType
 from enact.records.execution_event import EVENT_TYPES
-from enact.records.shape import Enumeration, EventUnion, ListOf, MapOfText, Nullable, ParametersText, RecordOf, Scalar, Shape
+from enact.records.shape import Enumeration, EventUnion, ListOf, MapOfText, Nullable, ParametersText, RecordOf, Scalar, Shape, shape_of
 from enact.strict_json import MAX_EXACT_INTEGER, DoubledKeys, FlawError, check_number, check_tree, parse_tree, path_step, string_text
 
 Convert = Callable[[Any], Any]
@@ -33,12 +33,22 @@ _JSON_WORDS: Final[Mapping[type, str]] = {
 }
 
 
-@cache
 def json_reader(shape: RecordOf) -> Convert:
     """A function from a parsed JSON value to the record. Raises (the function): FlawError."""
-    cls, fields = shape.cls, shape.fields
+    return _reader_of(shape.cls)
+
+
+def json_writer(shape: RecordOf) -> Convert:
+    """A function from a record to a JSON value, every field named."""
+    return _writer_of(shape.cls)
+
+
+# By class, which is found by identity: the hash of a shape is that of everything in it.
+@cache
+def _reader_of(cls: type) -> Convert:
+    fields = shape_of(cls).fields
     names = frozenset(field.name for field in fields)
-    plain = tuple((field, _in(field.shape)) for field in fields if not isinstance(field.shape, EventUnion))
+    plain = tuple((field.name, _in(field.shape), field) for field in fields if not isinstance(field.shape, EventUnion))
     event = {kind: read for field in fields if isinstance(field.shape, EventUnion) for kind, read in _event_readers(field.shape)}
 
     def read_record(value: Any) -> Any:
@@ -47,29 +57,41 @@ def json_reader(shape: RecordOf) -> Convert:
             unknown = min(members.keys() - names)
             raise FlawError(MALFORMED, f"is no field of {cls.__name__}: remove it or correct its name.").within(path_step(unknown))
         values = {}
-        for field, read in plain:
-            if field.name in members:
-                values[field.name] = _at(field.name, read, members[field.name])
-            elif field.has_default:
-                values[field.name] = field.default
-            else:
-                raise _missing(field.name)
-        if event:
-            if "data" not in members:
-                raise _missing("data")
-            values["data"] = _at("data", event[values["type"]], members["data"])
+        name = ""
+        try:
+            for name, read, field in plain:
+                if name in members:
+                    values[name] = read(members[name])
+                elif field.has_default:
+                    values[name] = field.default
+                else:
+                    raise _missing()
+            if event:
+                name = "data"
+                if name not in members:
+                    raise _missing()
+                values[name] = event[values["type"]](members[name])
+        except FlawError as flaw:
+            raise flaw.within(f".{name}") from None
         return cls(**values)
 
     return read_record
 
 
 @cache
-def json_writer(shape: RecordOf) -> Convert:
-    """A function from a record to a JSON value, every field named."""
-    fields = tuple((field.name, _out(field.shape)) for field in shape.fields)
+def _writer_of(cls: type) -> Convert:
+    fields = tuple((field.name, _out(field.shape)) for field in shape_of(cls).fields)
 
     def write_record(record: Any) -> dict[str, Any]:
-        return {name: _at(name, write, getattr(record, name)) for name, write in fields}
+        values = {}
+        name = ""
+        try:
+            for name, write in fields:
+                value = getattr(record, name)
+                values[name] = value if write is None else write(value)
+        except FlawError as flaw:
+            raise flaw.within(f".{name}") from None
+        return values
 
     return write_record
 
@@ -81,8 +103,8 @@ def _at(name: str, convert: Convert, value: Any) -> Any:
         raise flaw.within(f".{name}") from None
 
 
-def _missing(name: str) -> FlawError:
-    return FlawError(ErrorCode.FIELD_MISSING, "is missing: add it and publish the record again.").within(f".{name}")
+def _missing() -> FlawError:
+    return FlawError(ErrorCode.FIELD_MISSING, "is missing: add it and publish the record again.")
 
 
 def _event_readers(union: EventUnion) -> list[tuple[EventType, Convert]]:
@@ -114,8 +136,7 @@ def _in(shape: Shape) -> Convert:
         case ListOf(item):
             return _list_in(_in(item))
         case Nullable(item):
-            inner = _in(item)
-            return lambda value: None if value is None else inner(value)
+            return _unless_none(_in(item))
         case MapOfText():
             return _map_in
         case ParametersText():
@@ -124,16 +145,17 @@ def _in(shape: Shape) -> Convert:
             raise TypeError("an event's data is read with its event")
 
 
-def _out(shape: Shape) -> Convert:
+def _out(shape: Shape) -> Convert | None:
+    """How a value is written; None = as it is."""
     match shape:
         case RecordOf():
             return json_writer(shape)
         case ListOf(item):
             inner = _out(item)
-            return lambda values: [inner(value) for value in values]
+            return list if inner is None else _each(inner)
         case Nullable(item):
             inner = _out(item)
-            return lambda value: None if value is None else inner(value)
+            return None if inner is None else _unless_none(inner)
         case EventUnion(branches):
             writers = {branch.cls: json_writer(branch) for branch in branches}
             return lambda data: writers[type(data)](data)
@@ -146,7 +168,15 @@ def _out(shape: Shape) -> Convert:
         case Scalar(kind) if kind is float:
             return lambda value: int(value) if value.is_integer() and abs(value) <= MAX_EXACT_INTEGER else value
         case Scalar() | MapOfText():
-            return lambda value: value
+            return None
+
+
+def _unless_none(convert: Convert) -> Convert:
+    return lambda value: None if value is None else convert(value)
+
+
+def _each(convert: Convert) -> Convert:
+    return lambda values: [convert(value) for value in values]
 
 
 def _text_in(value: Any) -> str:

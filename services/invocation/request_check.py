@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from enact.approval import SignatureCheck, check_approval
 from enact.errors import ApprovalError, EnactError, ErrorCode
-from enact.ids import intent_from_json
+from enact.intent_text import read_written
 from enact.mapping import remap
 from enact.records import Step, ToolCall
 from enact.registry import RegistryView
@@ -30,8 +30,9 @@ class RequestCheck:
         if entry is None:
             return Wait("the registry entry has not been read yet")
         try:
-            check_approval(intent_from_json(call.intent), self._check_signature)
-            again = remap(call, entry)
+            carried = read_written(call.intent)
+            check_approval(carried.intent, self._check_signature)
+            again = remap(call, entry, carried)
         except ApprovalError as error:
             return End(ErrorCode.APPROVAL_INVALID, error.message)
         except EnactError as error:

@@ -7,8 +7,8 @@ from typing import Final
 from enact import ids
 from enact.approval import SignatureCheck, check_approval
 from enact.errors import ErrorCode, PermanentError, ValidationError
+from enact.intent_text import written
 from enact.json_schema import check_value, found
-from enact.mapping import parse_parameters
 from enact.records.action_type import ActionType
 from enact.records.intent import ApprovedIntent
 from enact.registry import RegistryView
@@ -97,7 +97,7 @@ def valid_parameters(candidate: Candidate) -> None:
 
     Raises: ValidationError PARAMETERS_INVALID or NUMBER_NOT_EXACT.
     """
-    parameters = parse_parameters(candidate.intent)
+    parameters = written(candidate.intent).parameters
     check_value(parameters, candidate.entry().parameters_schema, root="parameters", code=ErrorCode.PARAMETERS_INVALID)
     policy = candidate.intent.execution_policy
     if policy is None:

@@ -8,6 +8,7 @@ from typing import Any
 from enact import ids
 from enact.error_catalogue import Consequence, row_of
 from enact.errors import EnactError
+from enact.intent_text import intent_json
 from enact.kafka.transport import InRecord
 from enact.records import ActionOutcome, ApprovedIntent, ReturnedIntent, Status, ToolCall, ValidatedIntent
 from enact.records.codec import decode
@@ -129,7 +130,7 @@ def _keeps(sample: Sample, letter: InRecord) -> bool:
         intent = decode(ApprovedIntent, published.value)
         if sample.row.stage == "tool_mapping":
             return decode(ValidatedIntent, letter.value).intent == intent
-        return decode(ToolCall, letter.value).intent == ids.intent_json(intent)
+        return decode(ToolCall, letter.value).intent == intent_json(intent)
     except EnactError:
         return False
 

@@ -9,8 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enact import canonical
-from enact.canonical import canonical_json, canonical_text, number_text, parse_json, sha256_hex
+from enact import canonical, strict_json
+from enact.canonical import (
+    canonical_json,
+    canonical_text,
+    joined_sha256,
+    number_text,
+    parse_json,
+    parse_with_text,
+    scalars_sha256,
+    sha256_hex,
+)
 from enact.errors import ErrorCode, ValidationError
 from enact.records.enums import Step
 from tests.unit.enact.records.strategies import JSON_VALUES, TEXTS
@@ -186,3 +195,57 @@ def test_no_text_makes_the_parser_raise_anything_else(text: str | bytes) -> None
             read(text)
         except ValidationError as error:
             assert error.message  # noqa: PT017 - either outcome is right, another exception is not
+
+
+def text_of(value: Any) -> str:
+    """JSON text of a value whose objects are lists of members, so that a key may stand twice."""
+    if isinstance(value, tuple):
+        return "{" + ",".join(f"{json.dumps(key)}: {text_of(item)}" for key, item in value) + "}"
+    return f"[{' ,'.join(map(text_of, value))}]" if isinstance(value, list) else json.dumps(value, ensure_ascii=False)
+
+
+KEYS = st.sampled_from(["a", "b", 'q"', "back\\", '\\"', "é"])
+NUMBERS = st.integers(-(2**70), 2**70) | st.floats() | st.sampled_from([2**53, 2**64, 10**22, -0.0])
+SPELLED = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(max_size=5) | KEYS,
+    lambda inner: st.lists(inner, max_size=3) | st.lists(st.tuples(KEYS, inner), max_size=3).map(tuple),
+    max_leaves=10,
+).map(text_of)
+
+
+@given(SPELLED)
+def test_the_quick_parser_reads_what_the_strict_one_reads_or_leaves_it_to_it(text: str) -> None:
+    quick = strict_json._loaded_if_keys_are_single(text.encode())
+
+    strict = json.loads(text, object_pairs_hook=strict_json._object, parse_constant=str)
+    assert quick is None or repr(quick) == repr(strict)  # also 1 and 1.0 and True, and no DoubledKeys
+
+
+def test_the_quick_parser_is_not_always_left_out() -> None:
+    for text in ('{"b": "x\\ny", "a": [1, {"c": "\\"q\\\\"}]}', '{"a":{"a":{"a":null}}}'):
+        assert strict_json._loaded_if_keys_are_single(text.encode()) == json.loads(text)
+
+
+@given(st.lists(st.text(st.characters(codec=None)) | st.integers() | st.none(), max_size=5))
+def test_texts_and_whole_numbers_have_the_digest_that_every_array_has(items: list[str | int | None]) -> None:
+    try:
+        expected = sha256_hex(items)
+    except ValidationError as error:
+        with pytest.raises(ValidationError) as caught:
+            scalars_sha256(*items)
+        assert caught.value.code is error.code  # noqa: PT017 - the two must refuse alike
+    else:
+        assert scalars_sha256(*items) == expected
+
+
+@given(st.lists(st.lists(JSON_VALUES, min_size=1, max_size=3), min_size=1, max_size=3))
+def test_arrays_joined_have_the_digest_of_one_array_with_all_their_items(arrays: list[list[Any]]) -> None:
+    assert joined_sha256(*map(canonical_json, arrays)) == sha256_hex([item for array in arrays for item in array])
+
+
+@given(JSON_VALUES)
+def test_a_text_is_parsed_and_written_at_once_as_one_after_the_other(value: Any) -> None:
+    spelled = json.dumps(value, indent=1)
+
+    assert parse_with_text(spelled) == (parse_json(spelled), canonical_text(spelled))
+    assert parse_with_text(canonical_text(spelled)) == (value, canonical_text(spelled))

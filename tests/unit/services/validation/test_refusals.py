@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from enact import ids
 from enact.errors import ErrorCode
+from enact.intent_text import intent_from_json
 from enact.kafka.transport import OutRecord
 from enact.records import codec
 from enact.records.enums import LedgerType, Status, Step
@@ -95,7 +95,7 @@ class TestRefusal:
         assert call.refusal is not None
         assert (call.refusal.code, call.step, call.generation, call.is_full) == ("NOT_APPROVED", Step.EXECUTE, 1, True)
         assert (call.account_id, call.action_type, call.expires_at_epoch) == ("account-1", "CREATE_CRM_TASK", intent.expires_at_epoch)
-        assert ids.intent_from_json(call.intent) == intent
+        assert intent_from_json(call.intent) == intent
         assert (call.tool_name, call.arguments, call.decision_trace_id) == ("", "", "trace-1")
         entry = only(sent, "ledger", LedgerEntry)
         assert (entry.type, entry.status) == (LedgerType.INTENT_REFUSED, Status.PENDING)
