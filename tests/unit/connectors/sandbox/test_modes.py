@@ -87,3 +87,10 @@ async def test_a_rule_is_used_up_and_the_next_one_has_its_turn_also_after_a_rest
     again.close()
 
     assert [first, *rest, last] == [Behaviour.REJECT, Behaviour.REJECT, Behaviour.THROTTLE, Behaviour.THROTTLE, None]
+
+
+def test_the_guide_names_every_behaviour_and_every_condition() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "guides" / "crm-and-sandbox.md").read_text()
+
+    for name in (*Behaviour, *(set(Rule.model_fields) - {"behaviour"})):
+        assert f"`{name}`" in page, name

@@ -9,10 +9,18 @@ from confluent_kafka.admin import AdminClient
 from enact.errors import ConfigurationError
 from enact.kafka import client_config
 from enact.kafka.client_config import Setting, admin_config, group_config, log_reader_config, producer_config, with_statistics
+from enact.kafka.pace import MAX_BATCH
 from enact.settings import KafkaSettings, load
 from enact.settings import KernelSettings as Kernel
 
 KAFKA = KafkaSettings(bootstrap_servers="127.0.0.1:1", delivery_timeout_s=12.5)
+
+
+def test_a_reader_prefetches_no_more_than_one_batch() -> None:
+    """A stage reads what it decided behind whatever it has prefetched of its inputs, and calls wait for that."""
+    for config in (group_config(KAFKA, "enact.invocation"), log_reader_config(KAFKA)):
+        assert int(str(config["queued.min.messages"])) <= MAX_BATCH
+        assert int(str(config["queued.max.messages.kbytes"])) <= 1024
 
 
 def test_a_group_member_is_safe_by_configuration() -> None:
