@@ -1,4 +1,4 @@
-"""Every example intent of a shipped action type fits the registry entry and the tool that it is for, and every shipped action type has one."""
+"""Every example intent of a shipped action type fits its registry entry and its tool; every shipped action type has one."""
 
 import json
 from pathlib import Path
