@@ -20,6 +20,10 @@ from services.invocation.window import Act, Turns
 
 _MAX_UNREAD_S = START_SLACK_MS / 2 / 1000
 _TURN_S = 0.1
+_METER_EVERY_S = 0.5
+PATIENCE_S = 1.0
+CROWDED_GROUP = 200
+CROWDED = 1_000
 _AGES_S = 1.0
 
 OffersOf = Callable[[PartitionMemory], Iterator[tuple[str, Iterator[Act]]]]
@@ -39,6 +43,8 @@ class Owner:
         self._is_stopping = False
         self._is_contended = False
         self._is_full = False
+        self._crowded_since_s: float | None = None
+        self._metered_s = float("-inf")
         self._aged_s = 0.0
         self._full: set[int] = set()
 
@@ -93,17 +99,39 @@ class Owner:
         """Inputs not to be read now. Wide hysteresis: a pause throws the prefetch away."""
         is_fresh, pending = self._desk.gate.is_fresh, self._partitions.backlog.total()
         self._tell_fresh(is_fresh)
+        self._meter()
+        self._is_full = pending >= (MAX_PENDING if self._is_full else 2 * MAX_PENDING)
+        is_all = self._is_worth_waiting(pending)
+        is_all = is_all or self._is_stopping or self._is_full or not is_fresh or self._claims.oldest_unread_s > _MAX_UNREAD_S
+        for partition, memory in self._memories.items():
+            limit = MAX_QUEUED // 2 if partition in self._full else MAX_QUEUED
+            (self._full.add if memory.queue_length >= limit else self._full.discard)(partition)
+        return [TopicPartition(topic, p) for topic in self._inputs for p in self._memories if is_all or p in self._full]
+
+    def _is_worth_waiting(self, pending: int) -> bool:
+        """While calls end as fast as they come, what waits is not added to: our claims are read back behind it in the log.
+
+        For a second at most: if it stays crowded, somebody is slow, and the others must come past.
+        """
+        scale = 1 if self._crowded_since_s is None else 2
+        if max(self._partitions.backlog.values(), default=0) * scale < CROWDED_GROUP and pending * scale < CROWDED:
+            self._crowded_since_s = None
+            return False
+        now_s = self._desk.clock.boot_s()
+        if self._crowded_since_s is None:
+            self._crowded_since_s = now_s
+        return now_s - self._crowded_since_s < PATIENCE_S
+
+    def _meter(self) -> None:
+        now_s = self._desk.clock.boot_s()
+        if now_s - self._metered_s < _METER_EVERY_S:
+            return
+        self._metered_s = now_s
         waiting = Counter[str]()
         for memory in self._memories.values():
             waiting.update(memory.store.waiting)
         self._desk.meter.turned(len(self._desk.window), self._desk.gate.engagements, self._desk.gate.switches_age_s, waiting)
         self._tell_ages(waiting)
-        self._is_full = pending >= (MAX_PENDING if self._is_full else 2 * MAX_PENDING)
-        is_all = self._is_stopping or self._is_full or not is_fresh or self._claims.oldest_unread_s > _MAX_UNREAD_S
-        for partition, memory in self._memories.items():
-            limit = MAX_QUEUED // 2 if partition in self._full else MAX_QUEUED
-            (self._full.add if memory.queue_length >= limit else self._full.discard)(partition)
-        return [TopicPartition(topic, p) for topic in self._inputs for p in self._memories if is_all or p in self._full]
 
     def wait_s(self) -> float:
         """Due times are met to a tenth of a second; everything else wakes the reader."""

@@ -24,8 +24,8 @@ from services.invocation.execution_store import Subject
 from services.invocation.memory import FOLD_VERSION_KEY, LOG_TIME, Folded, PartitionMemory, ReadBack
 from services.invocation.window import group_of
 
-MAX_PENDING = 1_000
-MAX_PENDING_PER_GROUP = 250
+MAX_PENDING = 2_500
+MAX_PENDING_PER_GROUP = 700
 MAX_QUEUED = 10_000
 
 

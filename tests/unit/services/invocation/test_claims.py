@@ -28,6 +28,9 @@ def test_a_clean_success_is_claimed_called_and_recorded(world: World) -> None:
     assert world.letters() == []
     assert world.process.meter.results == [("crm", "applied")]
     assert world.process.meter.claims == ["started"]
+
+    world.clock.advance(0.5)
+    world.turn()
     assert world.process.meter.gauges == (0, 0, 0.0)
     assert world.committed(CALLS) == 1
     assert world.committed(LOG) == 2

@@ -41,6 +41,7 @@ def test_a_slow_tenant_with_thousands_of_intents_starves_nobody(make_world: Make
     assert in_flight(world) == {"slow|crm": 2}
 
     flood(world, "quick", 5)
+    world.clock.advance(owner.PATIENCE_S)
     world.settle(12)
 
     assert [call.tenant_id for call in world.connector.calls].count("quick") == 5
@@ -258,3 +259,32 @@ def test_the_memory_of_turns_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
         turns.serve({f"g{n}": iter([lambda: True])})
 
     assert len(turns._served) <= 2
+
+
+def test_while_calls_end_as_fast_as_they_come_inputs_wait_and_nothing_is_parked(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, "CROWDED_GROUP", 10)
+    world = make_world(window=8)
+    flood(world, "acme", 12)
+    world.turn()
+    assert world.process.owner.paused() == [TopicPartition(CALLS, 0)]
+
+    flood(world, "acme", 5, start=12)
+    world.settle(20)
+
+    assert len(world.connector.calls) == 17
+    assert world.data(Parked) == []
+    assert world.process.owner.paused() == []
+
+
+def test_if_it_stays_crowded_inputs_flow_again_after_a_second(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owner, "CROWDED_GROUP", 10)
+    world = make_world(window=8)
+    flood(world, "slow", 12)
+    world.turn()
+    assert world.process.owner.paused() == [TopicPartition(CALLS, 0)]
+
+    world.clock.advance(owner.PATIENCE_S)
+
+    assert world.process.owner.paused() == []

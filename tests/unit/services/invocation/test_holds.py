@@ -87,11 +87,15 @@ def test_what_waits_is_counted_by_what_it_waits_for(world: World) -> None:
     world.switch(ENGAGED)
     world.publish(world.call("int-1"), world.call("int-2"))
     world.turn(3)
+    world.clock.advance(0.5)
+    world.turn()
 
     assert world.process.meter.waiting == {"SWITCH": 2}
 
     world.switch(RELEASED)
     world.settle()
+    world.clock.advance(0.5)
+    world.turn()
 
     assert +world.process.meter.waiting == Counter()
 
