@@ -7,13 +7,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from enact import ids
+from enact.errors import BrokerError
 from enact.kafka.stage import Stage
 from enact.kafka.transport import Headers, InRecord, Offset, OutRecord
 from enact.records import codec
 from enact.records.action_type import ActionType, Compensation, MappingRule
 from enact.records.enums import ApprovalSource, CompensationStrategy, Effect, EffectKind, RiskClass, Status, Step
 from enact.records.execution_event import ExternalRef
+from enact.records.framing import header_for
 from enact.records.intent import Approval, ApprovedIntent, Target, ValidatedIntent
+from enact.records.schema import Schema
 from enact.records.tool_call import Backoff, EffectClass
 from enact.records.tool_result import StepVerdict, ToolResult
 from enact.registry import RegistryView, entry_digest
@@ -160,6 +163,16 @@ def in_record(
     topic: str, key: bytes | None, value: bytes | None, *, partition: int = 0, offset: int = 0, at_ms: int = NOW_MS, headers: Headers = ()
 ) -> InRecord:
     return InRecord(topic=topic, partition=partition, offset=Offset(offset), timestamp_ms=at_ms, key=key, value=value, headers=headers)
+
+
+class SilentSchemaRegistry:
+    """A schema registry that does not answer."""
+
+    def header_of(self, cls: type) -> bytes:
+        return header_for(1)
+
+    def schema_of(self, schema_id: int) -> Schema | None:
+        raise BrokerError("The schema registry does not answer.")
 
 
 class MemoryState:

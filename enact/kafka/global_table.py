@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from enact.clock import Clock, SystemClock
-from enact.errors import EnactError, StateLostError
+from enact.errors import BrokerError, EnactError, StateLostError
 from enact.kafka.client_errors import OffsetOutOfRangeError
 from enact.kafka.transport import Batch, InRecord, NextOffset, Offset, Reader, TopicPartition
 from enact.log import get_logger
@@ -147,6 +147,11 @@ class GlobalTable:
             self._is_complete = False
             if self._on_reload is not None:
                 self._on_reload()
+        except BrokerError as error:
+            # The hook could not judge a record (a schema registry is away): what it has not seen is not skipped.
+            _log.warning("global_table_waits", error, topic=self._partition.topic)
+            self._is_complete = False
+            self._stop.wait(RETRY_S)
         finally:
             reader.close()
 

@@ -171,4 +171,4 @@ def _refused(error: SchemaRegistryError, subject: str) -> ConfigurationError | S
     return _unavailable(error)
 
 
-_ADVICE: Final = f"check {URL_VARIABLE} and the registry itself; this process stops and is started again, and no record is lost."
+_ADVICE: Final = f"check {URL_VARIABLE} and the schema registry itself. Nothing was decided about any record."

@@ -15,18 +15,22 @@ from enact.broker.ports import LOOPBACK, free_port
 # Of the registry's HTTP interface.
 SUBJECT_NOT_FOUND: Final = 40401
 SCHEMA_NOT_FOUND: Final = 40403
+STORE_FAILS: Final = 50001
 FIRST_ID: Final = 1000
 
 
 class RegistryOfTheTests:
-    """Ids begin at 1000, so that both of an id's low bytes matter. `stop` and `start` keep address and content."""
+    """Ids begin at 1000, so that both of an id's low bytes matter. `stop` and `start` keep address and content.
+
+    While `is_failing` it registers, but fails to say what an id means.
+    """
 
     def __init__(self) -> None:
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.texts: list[str] = []
         self.subjects: dict[str, list[int]] = {}
-        self.asked: list[str] = []
+        self.is_failing = False
         self._lock = Lock()
         self._server: ThreadingHTTPServer | None = None
 
@@ -45,11 +49,12 @@ class RegistryOfTheTests:
                 self._answer(registry.take(_parts(self.path), body))
 
             def log_message(self, format: str, *args: Any) -> None:
-                registry.asked.append(format % args)
+                """Nothing: the test's output is for its own findings."""
 
             def _answer(self, answer: dict[str, Any]) -> None:
                 text = json.dumps(answer).encode()
-                self.send_response(HTTPStatus.NOT_FOUND if "error_code" in answer else HTTPStatus.OK)
+                code = str(answer.get("error_code", int(HTTPStatus.OK)))  # its first three digits are the HTTP status
+                self.send_response(int(code[:3]))
                 self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
@@ -86,6 +91,8 @@ class RegistryOfTheTests:
     def look_up(self, parts: list[str]) -> dict[str, Any]:
         """GET."""
         match parts:
+            case ["schemas", "ids", _] if self.is_failing:
+                return _error(STORE_FAILS)
             case ["schemas", "ids", number]:
                 place = int(number) - FIRST_ID
                 return {"schema": self.texts[place]} if 0 <= place < len(self.texts) else _error(SCHEMA_NOT_FOUND)
@@ -112,4 +119,4 @@ def _parts(path: str) -> list[str]:
 
 
 def _error(code: int) -> dict[str, Any]:
-    return {"error_code": int(code), "message": "not found"}
+    return {"error_code": int(code), "message": "refused"}

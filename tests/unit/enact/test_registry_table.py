@@ -3,14 +3,15 @@ from collections.abc import Iterator
 import pytest
 
 from enact import registry_table
-from enact.errors import FencedError, NotReadyError
+from enact.errors import BrokerError, FencedError, NotReadyError
 from enact.kafka.local import LocalBroker
 from enact.kafka.transport import OutRecord
 from enact.records import codec
 from enact.records.action_type import ActionType
+from enact.records.framing import framed_by, header_for
 from enact.registry import entry_key
 from enact.registry_table import RegistryTable
-from tests.factories import NOW_S, make_action_type
+from tests.factories import NOW_S, SilentSchemaRegistry, make_action_type
 
 NAME = "CREATE_CRM_TASK"
 
@@ -86,6 +87,14 @@ def test_a_table_that_has_died_stops_the_process_and_is_not_trusted_any_more(bro
         table.view()
     with pytest.raises(FencedError, match="restart this process"):
         table.wait_for(0)
+
+
+def test_an_entry_whose_schema_cannot_be_asked_for_is_not_absent(broker: LocalBroker, table: RegistryTable) -> None:
+    broker.writer().send(OutRecord("registry", 0, b"framed", header_for(7) + b"abc"))
+    table.start()
+
+    with framed_by(SilentSchemaRegistry()), pytest.raises(BrokerError):
+        table.view()
 
 
 def test_an_unreadable_entry_is_as_good_as_absent(broker: LocalBroker, table: RegistryTable) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from enact.errors import ConfigurationError, EnactError, FencedError
 from enact.health import HealthState
+from enact.records import Switch
 from enact.settings import KernelSettings
 from enact.stage_process import ExitCode, ProcessContext, Runnable, TryAgainError, run_stage
 from enact.watchdog import end_after_stop, end_with_supervisor
@@ -65,6 +66,15 @@ def raising(error: Exception) -> Callable[[ProcessContext[KernelSettings]], Runn
 )
 def test_each_kind_of_failure_has_its_exit_code(error: Exception, code: ExitCode) -> None:
     assert run_stage("validation", raising(error), KernelSettings, environ=ENVIRON) == code
+
+
+def test_a_schema_registry_that_is_away_ends_the_process_before_its_stage_is_made(capfd: pytest.CaptureFixture[str]) -> None:
+    environ = ENVIRON | {"ENACT_SCHEMA_REGISTRY__URL": "http://127.0.0.1:1"}
+
+    code = run_stage("validation", raising(ZeroDivisionError()), KernelSettings, environ=environ, subjects=lambda _: {"a-value": Switch})
+
+    assert code == ExitCode.TRY_AGAIN
+    assert "The schema registry does not answer" in capfd.readouterr().err
 
 
 def test_a_stage_that_returns_ends_with_zero_and_got_what_it_needs() -> None:

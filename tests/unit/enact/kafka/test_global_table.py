@@ -8,6 +8,7 @@ import pytest
 
 from enact.clock import ManualClock
 from enact.errors import BrokerError, StateLostError
+from enact.kafka import global_table
 from enact.kafka.global_table import GlobalTable
 from enact.kafka.local import LocalBroker
 from enact.kafka.local_reader import LocalReader
@@ -113,6 +114,27 @@ def test_a_hook_that_fails_ends_the_table_and_says_so(broker: LocalBroker, start
         table.wait_until(end, PATIENCE_S)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert table.age_s == math.inf
+
+
+def test_a_record_that_the_hook_cannot_judge_yet_is_met_again(
+    broker: LocalBroker, start: Callable[..., GlobalTable], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(global_table, "RETRY_S", 0.01)
+    seen: list[bytes] = []
+
+    def hook(record: InRecord) -> None:
+        seen.append(record.key or b"")
+        if seen.count(b"b") < 3 and record.key == b"b":
+            raise BrokerError("The schema registry does not answer.")
+
+    put(broker, b"a", b"1")
+    end = put(broker, b"b", b"1")
+
+    table = start(on_record=hook)
+
+    assert table.wait_until(end, PATIENCE_S)
+    assert seen == [b"a", b"b"] * 3
+    assert contents(table) == {b"a": b"1", b"b": b"1"}
 
 
 class Outage:

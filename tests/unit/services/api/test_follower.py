@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 
 from enact.clock import ManualClock
+from enact.errors import BrokerError
 from enact.kafka.local import LocalBroker
 from enact.kafka.transport import NextOffset, OutRecord, TopicPartition
 from enact.records import LedgerEntry
 from enact.records.codec import encode
+from enact.records.framing import framed_by, header_for
 from services.api.follower import Follower
 from services.api.ledger_writer import Applied
 from services.api.read_model import ReadModel, sqlite_url
+from tests.factories import SilentSchemaRegistry
 from tests.unit.services.api.ledger_entries import INTENT, TENANT, clean_success, executed, started
 
 TOPIC = "enact.ledger.v1"
@@ -59,6 +62,18 @@ def test_it_reads_every_partition_and_knows_when_it_has_caught_up(model: ReadMod
     assert row is not None
     assert row.status == "SUCCEEDED"
     assert follower.freshness.staleness_ms(clock.boot_s()) == 250
+
+
+def test_an_entry_whose_schema_cannot_be_asked_for_is_not_skipped(model: ReadModel) -> None:
+    broker = broker_with([started()])
+    broker.writer().send(OutRecord(TOPIC, 1, INTENT.encode(), header_for(7) + b"abc"))
+    follower = follower_of(broker, model, ManualClock())
+    follower.start()
+
+    with framed_by(SilentSchemaRegistry()), pytest.raises(BrokerError):
+        follower.step(wait_s=0)
+
+    assert model.next_offsets() == {}
 
 
 def test_after_a_restart_it_reads_on_and_not_again(model: ReadModel) -> None:
