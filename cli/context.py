@@ -11,7 +11,8 @@ import typer
 from cli.up_file import Running, running
 from enact.cancel_all import CancelAll
 from enact.clock import Clock, SystemClock
-from enact.commands import Commands, CommandTopics
+from enact.command_door import CommandDoor, CommandTopics
+from enact.commands import Commands
 from enact.errors import ConfigurationError, EnactError
 from enact.ids import is_id
 from enact.kafka.transport import Reader, Writer
@@ -79,26 +80,27 @@ class Cluster:
             reader.close()
 
     @property
-    def topics(self) -> CommandTopics:
-        """Those that commands read and write."""
+    def door(self) -> CommandDoor:
+        """What commands work through."""
         names = {short: self.topic(short) for short in ("ledger", "executions", "switches", "registry")}
-        return CommandTopics(**names)
+        topics = CommandTopics(**names)
+        return CommandDoor(writer=self.writer, open_reader=self.open_reader, topics=topics, clock=self.clock, actor=self.actor)
 
     def commands(self) -> Commands:
         """Cancel and resolve."""
-        return Commands(writer=self.writer, open_reader=self.open_reader, topics=self.topics, clock=self.clock, actor=self.actor)
+        return Commands(self.door)
 
     def cancel_all(self) -> CancelAll:
         """Cancel whatever of a tenant has not ended."""
-        return CancelAll(writer=self.writer, open_reader=self.open_reader, topics=self.topics, clock=self.clock, actor=self.actor)
+        return CancelAll(self.door)
 
     def switches(self) -> SwitchCommands:
         """Engage, release, list."""
-        return SwitchCommands(writer=self.writer, open_reader=self.open_reader, topics=self.topics, clock=self.clock, actor=self.actor)
+        return SwitchCommands(self.door)
 
     def registry(self) -> RegistryCommands:
         """Apply, list."""
-        return RegistryCommands(writer=self.writer, open_reader=self.open_reader, topics=self.topics, clock=self.clock, actor=self.actor)
+        return RegistryCommands(self.door)
 
 
 def kafka_settings(settings: KernelSettings) -> KafkaSettings:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cli import doctor_cluster, doctor_stages, doctor_work
 from cli.context import Cluster, kafka_settings, topic_prefix
-from cli.doctor_finding import Finding, fail, looked
+from cli.doctor_finding import Finding, fail, looked, ok
 from cli.output import as_typed
 from cli.up_file import Running
 from enact.broker.jars import KAFKA_VERSION
@@ -14,8 +14,10 @@ from enact.kafka.admin import KafkaAdmin
 from enact.kafka.inspection import ClusterFacts, Inspection
 from enact.kafka.log_reader import LogReader
 from enact.kafka.transport import DeliveryReport, OutRecord
+from enact.kafka.value_framing import value_framing
 from enact.settings import KernelSettings
 from topology.stages import RUNNING_STAGES, group_name
+from topology.subjects import subjects
 from topology.topics import TOPICS, topic_name
 
 PATIENCE_S = 5.0
@@ -46,6 +48,7 @@ class Rounds:
         self._told, self._enact = told, as_typed(settings)
         self._data_dir, self._prefix = settings.data_dir.absolute(), topic_prefix(settings)
         self._is_ours = settings.kafka.bootstrap_servers is None
+        self._schema_registry = settings.schema_registry.model_copy(update={"registers": False})
         kafka = kafka_settings(settings)
         self._kafka = kafka.model_copy(update={"request_timeout_s": min(kafka.request_timeout_s, PATIENCE_S)})
         self._address = self._kafka.require_bootstrap_servers()
@@ -90,16 +93,23 @@ class Rounds:
             actor="doctor",
             prefix=self._prefix,
         )
-        if topic_name("registry", self._prefix) in self._counts:
-            yield from looked("registry", lambda: [doctor_work.registry(door.registry().view(), self._enact)])
-        if topic_name("switches", self._prefix) in self._counts:
-            yield from looked("switches", lambda: doctor_work.switches(door.switches().switches(), self._enact))
+        yield from looked("schema registry", lambda: self._tables(door))
         yield from looked(
             "dead letters",
             lambda: doctor_work.kept(KafkaAdmin(self._kafka), LogReader(self._kafka), prefix=self._prefix, counts=self._counts),
         )
         pages = [doctor_stages.ask(port, "/metrics") for name, port in self._told.health_ports.items() if name.startswith("invocation.")]
         yield doctor_work.in_doubt([page[1] for page in pages if page is not None], self._enact)
+
+    def _tables(self, door: Cluster) -> Iterator[Finding]:
+        """What has to be decoded, as the settings frame it; a schema registry is asked and given nothing."""
+        with value_framing(self._schema_registry, subjects(self._prefix)):
+            if self._schema_registry.url is not None:
+                yield ok("schema registry", "answers, and knows every schema")
+            if topic_name("registry", self._prefix) in self._counts:
+                yield from looked("registry", lambda: [doctor_work.registry(door.registry().view(), self._enact)])
+            if topic_name("switches", self._prefix) in self._counts:
+                yield from looked("switches", lambda: doctor_work.switches(door.switches().switches(), self._enact))
 
     def _protocol(self, inspection: Inspection, facts: ClusterFacts) -> Iterator[Finding]:
         try:

@@ -23,7 +23,7 @@ from enact.broker.embedded import EmbeddedBroker
 from enact.broker.pid_file import started_mark
 from enact.broker.ports import LOOPBACK, free_port, require_free
 from enact.clock import SystemClock
-from enact.commands import CommandTopics
+from enact.command_door import CommandDoor, CommandTopics
 from enact.kafka.admin import KafkaAdmin
 from enact.kafka.client import KafkaWriter
 from enact.kafka.log_reader import LogReader
@@ -183,30 +183,18 @@ class Platform:
     def _apply_registry(self) -> None:
         writer = KafkaWriter(self.kafka)
         try:
-            commands = RegistryCommands(
-                writer=writer,
-                open_reader=lambda: LogReader(self.kafka),
-                topics=self._command_topics(),
-                clock=SystemClock(),
-                actor="enact up",
-            )
+            names = {short: self.topic(short) for short in ("ledger", "executions", "switches", "registry")}
+            topics, clock = CommandTopics(**names), SystemClock()
+            door = CommandDoor(writer=writer, open_reader=lambda: LogReader(self.kafka), topics=topics, clock=clock, actor="enact up")
             entries = [
                 entry
                 for name, file in registry_files(with_sandbox=self.options.has_sandbox)
                 for entry in read_entries(file.read_text(), file=name, argument_schemas=argument_schemas())
             ]
-            added = commands.apply(entries)
+            added = RegistryCommands(door).apply(entries)
         finally:
             writer.close()
         self._tell(f"Registry: {len(entries)} action types, {len(added)} new.")
-
-    def _command_topics(self) -> CommandTopics:
-        return CommandTopics(
-            ledger=self.topic("ledger"),
-            executions=self.topic("executions"),
-            switches=self.topic("switches"),
-            registry=self.topic("registry"),
-        )
 
     def _specs(self) -> tuple[ProcessSpec, ...]:
         if self.options.has_api:

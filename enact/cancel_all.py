@@ -5,15 +5,15 @@ What is published or redriven while this runs is not covered; give it again, or 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from enact.clock import Clock
-from enact.commands import CommandTopics, command_event, command_record, fresh_id
+from enact.command_door import CommandDoor
+from enact.commands import command_event, command_record, fresh_id
 from enact.errors import BrokerError, EnactError
 from enact.execution import DAY_MS, HORIZON_MS
-from enact.kafka.transport import NextOffset, Reader, TopicPartition, Writer
+from enact.kafka.transport import NextOffset, Reader, TopicPartition
 from enact.lifecycle import TERMINAL
 from enact.reading import MAX_RECORDS, WAIT_S
 from enact.records import CancelRequested, LedgerEntry, LedgerType, Status, Step
@@ -68,17 +68,8 @@ class _Known:
 class CancelAll:
     """One cancel of everything. The writer stays the caller's; the reader is opened and closed here."""
 
-    def __init__(
-        self,
-        *,
-        writer: Writer,
-        open_reader: Callable[[], Reader],
-        topics: CommandTopics,
-        clock: Clock,
-        actor: str,
-        horizon_ms: int = HORIZON_MS,
-    ) -> None:
-        self._writer, self._open_reader, self._topics, self._clock, self._actor = writer, open_reader, topics, clock, actor
+    def __init__(self, door: CommandDoor, *, horizon_ms: int = HORIZON_MS) -> None:
+        self._door = door
         self._horizon_ms = horizon_ms
 
     def give(self, *, tenant_id: str, reason: str, account_id: str | None = None, timeout_s: float = 60.0) -> CancelledAll:
@@ -86,7 +77,7 @@ class CancelAll:
 
         Raises: BrokerError; DeliveryError (some are in the log, some not: give it again).
         """
-        with closing(self._open_reader()) as reader:
+        with closing(self._door.open_reader()) as reader:
             known = self._living(reader, tenant_id, account_id)
             seen = [_seen(tenant_id, intent_id, one) for intent_id, one in known.items() if self._can_be_cancelled(one)]
             waiting = self._append(reader, seen, reason)
@@ -116,12 +107,12 @@ class CancelAll:
 
     def _ledger(self, reader: Reader) -> Iterator[LedgerEntry]:
         """Every entry of every partition, to the ends they have now. Raises: BrokerError."""
-        topic = self._topics.ledger
+        topic = self._door.topics.ledger
         partitions = [TopicPartition(topic, number) for number in range(reader.partition_count(topic))]
         begins, ends = reader.begin_offsets(partitions), reader.end_offsets(partitions)
         reader.assign({one: NextOffset(begins[one]) for one in partitions})
         left = {one for one in partitions if begins[one] < ends[one]}
-        deadline_s = self._clock.boot_s() + READ_TIMEOUT_S
+        deadline_s = self._door.clock.boot_s() + READ_TIMEOUT_S
         while left:
             batch = reader.take(MAX_RECORDS, WAIT_S)
             for record in batch.records:
@@ -129,41 +120,41 @@ class CancelAll:
                     left.discard(TopicPartition(record.topic, record.partition))
                 yield from _entry(record.value)
             left -= {one for one, end in batch.ends.items() if end >= ends[one]}
-            if left and self._clock.boot_s() > deadline_s:
+            if left and self._door.clock.boot_s() > deadline_s:
                 raise BrokerError(f"The ledger was not read to its end within {READ_TIMEOUT_S:g} s: check that the cluster answers.")
 
     def _can_be_cancelled(self, one: _Known) -> bool:
         """In doubt, there is nothing left to stop; too old, the fold would not listen."""
-        now_ms = self._clock.wall_ms()
+        now_ms = self._door.clock.wall_ms()
         is_young = one.first_ms is None or now_ms - one.first_ms <= self._horizon_ms - 2 * DAY_MS
         return is_young and one.status is not Status.IN_DOUBT
 
     def _append(self, reader: Reader, seen: list[SeenExecution], reason: str) -> set[str]:
         """One command for each; the ids to wait for. Raises: DeliveryError."""
-        topic, waiting = self._topics.executions, set[str]()
+        topic, waiting = self._door.topics.executions, set[str]()
         partition_count = reader.partition_count(topic)
         for number, one in enumerate(seen, start=1):
             command = CancelRequested(command_id=fresh_id(), reason=reason)
-            at_ms = self._clock.wall_ms()
-            event = command_event(one, command, step=Step.EXECUTE, generation=one.generation, actor=self._actor, at_ms=at_ms)
-            self._writer.send(command_record(event, topic=topic, partition_count=partition_count))
+            at_ms = self._door.clock.wall_ms()
+            event = command_event(one, command, step=Step.EXECUTE, generation=one.generation, actor=self._door.actor, at_ms=at_ms)
+            self._door.writer.send(command_record(event, topic=topic, partition_count=partition_count))
             waiting.add(command.command_id)
             if number % _FLUSH_EVERY == 0 or number == len(seen):
-                self._writer.flush(_FLUSH_TIMEOUT_S)
+                self._door.writer.flush(_FLUSH_TIMEOUT_S)
         return waiting
 
     def _answers(self, reader: Reader, waiting: set[str], patience_s: float) -> Counter[str]:
         """What the owners say, until everything is answered or nothing more comes."""
         answers: Counter[str] = Counter()
-        heard_s = self._clock.boot_s()
-        while waiting and self._clock.boot_s() - heard_s < patience_s:
+        heard_s = self._door.clock.boot_s()
+        while waiting and self._door.clock.boot_s() - heard_s < patience_s:
             for record in reader.take(MAX_RECORDS, WAIT_S).records:
                 for entry in _entry(record.value):
                     word, command_id = _ANSWERS.get(entry.type), entry.details.get("command_id", "")
                     if word is not None and command_id in waiting:
                         waiting.discard(command_id)
                         answers[word] += 1
-                        heard_s = self._clock.boot_s()
+                        heard_s = self._door.clock.boot_s()
         return answers
 
 

@@ -4,19 +4,16 @@ The one piece of code behind CLI and API; it needs a broker and nothing else. A 
 request in the log, and the fold of the log says what became of it. Giving a command twice does no harm.
 """
 
-import time
 import uuid
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
-from enact.appending import append
-from enact.clock import Clock
+from enact.command_door import CommandDoor
 from enact.errors import ErrorCode, PermanentError
 from enact.execution import DAY_MS, HORIZON_MS
 from enact.ids import key_of
 from enact.kafka.partitioner import partition_of
-from enact.kafka.transport import OutRecord, Reader, Writer
+from enact.kafka.transport import OutRecord
 from enact.lifecycle import TERMINAL
 from enact.records import (
     EVENT_TYPES,
@@ -38,7 +35,6 @@ from enact.seen_execution import LedgerOfOne, SeenAttempt, SeenExecution, see
 
 ANSWER_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
-_ACK_TIMEOUT_S = 30.0
 _ANSWERS = frozenset(
     {
         LedgerType.CANCEL_ACCEPTED,
@@ -103,37 +99,12 @@ class Recorded:
 Answer = Accepted | TooLate | InDoubt | Recorded
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandTopics:
-    """Full names of the topics that commands read and write."""
-
-    ledger: str
-    executions: str
-    switches: str
-    registry: str
-
-
 class Commands:
     """Gives commands as `actor`. Every call opens its own reader and closes it; the writer stays the caller's."""
 
-    def __init__(
-        self,
-        *,
-        writer: Writer,
-        open_reader: Callable[[], Reader],
-        topics: CommandTopics,
-        clock: Clock,
-        actor: str,
-        horizon_ms: int = HORIZON_MS,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._writer = writer
-        self._open_reader = open_reader
-        self._topics = topics
-        self._clock = clock
-        self._actor = actor
+    def __init__(self, door: CommandDoor, *, horizon_ms: int = HORIZON_MS) -> None:
+        self._door = door
         self._horizon_ms = horizon_ms
-        self._pause = pause
 
     def cancel(
         self, *, tenant_id: str, action_intent_id: str, reason: str, account_id: str | None = None, timeout_s: float = ANSWER_TIMEOUT_S
@@ -189,12 +160,14 @@ class Commands:
             entry = ledger.wait_for(lambda e: _answers(e, command_id), timeout_s)
         if entry is None:
             return Recorded(command_id=command_id, status=seen.status, message=_RESOLVE_RECORDED)
-        return _resolve_answer(entry, command_id, seen, targets, is_applied=is_applied, now_ms=self._clock.wall_ms())
+        return _resolve_answer(entry, command_id, seen, targets, is_applied=is_applied, now_ms=self._door.clock.wall_ms())
 
     def _ledger(self, tenant_id: str, action_intent_id: str) -> LedgerOfOne:
-        reader = self._open_reader()
+        reader = self._door.open_reader()
         try:
-            return LedgerOfOne(reader, topic=self._topics.ledger, tenant_id=tenant_id, action_intent_id=action_intent_id, clock=self._clock)
+            return LedgerOfOne(
+                reader, topic=self._door.topics.ledger, tenant_id=tenant_id, action_intent_id=action_intent_id, clock=self._door.clock
+            )
         except BaseException:
             reader.close()
             raise
@@ -203,7 +176,7 @@ class Commands:
         seen = see(ledger.read(READ_TIMEOUT_S))
         if seen is None or (account_id is not None and seen.account_id != account_id):
             raise UnknownExecutionError
-        age_ms = self._clock.wall_ms() - (seen.first_ms if seen.first_ms is not None else self._clock.wall_ms())
+        age_ms = self._door.clock.wall_ms() - (seen.first_ms if seen.first_ms is not None else self._door.clock.wall_ms())
         if age_ms > self._horizon_ms - 2 * DAY_MS:
             raise CommandRefusedError(
                 f"This execution began {age_ms // DAY_MS} days ago, before what the execution log remembers in full. "
@@ -213,10 +186,10 @@ class Commands:
         return seen
 
     def _append(self, ledger: LedgerOfOne, seen: SeenExecution, step: Step, generation: int, data: EventData) -> None:
-        topic = self._topics.executions
-        event = command_event(seen, data, step=step, generation=generation, actor=self._actor, at_ms=self._clock.wall_ms())
+        topic = self._door.topics.executions
+        event = command_event(seen, data, step=step, generation=generation, actor=self._door.actor, at_ms=self._door.clock.wall_ms())
         record = command_record(event, topic=topic, partition_count=ledger.partition_count(topic))
-        append(self._writer, record, clock=self._clock, timeout_s=_ACK_TIMEOUT_S, pause=self._pause)
+        self._door.append(record)
 
 
 def command_event(seen: SeenExecution, data: EventData, *, step: Step, generation: int, actor: str, at_ms: int) -> ExecutionEvent:

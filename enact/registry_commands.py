@@ -1,49 +1,25 @@
 """Apply registry entries: what is there already is left alone, what changed under a known version is refused."""
 
-import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 
-from enact.appending import append, ledger_record
-from enact.clock import Clock
-from enact.commands import CommandRefusedError, CommandTopics
+from enact.command_door import CommandDoor
+from enact.commands import CommandRefusedError
 from enact.ids import entry_id
-from enact.kafka.partitioner import partition_of
-from enact.kafka.transport import OutRecord, Reader, TopicPartition, Writer
-from enact.reading import read_to_end
+from enact.kafka.transport import OutRecord
 from enact.records import ActionType, LedgerEntry, LedgerType, SourcePosition
 from enact.records.codec import decode, encode
 from enact.registry import RegistryView, entry_digest, entry_key
-
-_ACK_TIMEOUT_S = 30.0
-_READ_TIMEOUT_S = 30.0
 
 
 class RegistryCommands:
     """Reads and applies registry entries as `actor`; the writer stays the caller's, readers are opened and closed."""
 
-    def __init__(
-        self,
-        *,
-        writer: Writer,
-        open_reader: Callable[[], Reader],
-        topics: CommandTopics,
-        clock: Clock,
-        actor: str,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._writer = writer
-        self._open_reader = open_reader
-        self._topics = topics
-        self._clock = clock
-        self._actor = actor
-        self._pause = pause
+    def __init__(self, door: CommandDoor) -> None:
+        self._door = door
 
     def view(self) -> RegistryView:
         """The registry as it is now. Raises: BrokerError if its end is not reached in time."""
-        partition = TopicPartition(self._topics.registry, 0)
-        with closing(self._open_reader()) as reader:
-            records = list(read_to_end(reader, partition, clock=self._clock, timeout_s=_READ_TIMEOUT_S))
+        records = list(self._door.table(self._door.topics.registry))
         entries = [decode(ActionType, record.value) for record in records if record.value is not None]
         return RegistryView(entries, next_offset=records[-1].offset + 1 if records else 0)
 
@@ -73,10 +49,10 @@ class RegistryCommands:
 
     def _append(self, entry: ActionType) -> None:
         """The entry first, then its ledger entry: what is in the ledger is in the registry, never the other way round."""
-        topics = self._topics
+        topics = self._door.topics
         key = entry_key(entry.action_type, entry.registry_version)
         record = OutRecord(topic=topics.registry, partition=0, key=key, value=encode(entry))
-        offset = append(self._writer, record, clock=self._clock, timeout_s=_ACK_TIMEOUT_S, pause=self._pause)
+        offset = self._door.append(record)
         version = str(entry.registry_version)
         digest = entry_digest(entry)
         told = LedgerEntry(
@@ -87,8 +63,8 @@ class RegistryCommands:
             generation=1,
             version=offset,
             type=LedgerType.REGISTRY_CHANGED,
-            actor=self._actor,
-            at_ms=self._clock.wall_ms(),
+            actor=self._door.actor,
+            at_ms=self._door.clock.wall_ms(),
             stage="cli",
             details={
                 "action_type": entry.action_type,
@@ -99,12 +75,4 @@ class RegistryCommands:
             execution_trace_id="",
             source=SourcePosition(topic=topics.registry, partition=0, offset=offset),
         )
-        with closing(self._open_reader()) as reader:
-            partition = partition_of(entry.action_type, reader.partition_count(topics.ledger))
-        append(
-            self._writer,
-            ledger_record(told, topic=topics.ledger, partition=partition),
-            clock=self._clock,
-            timeout_s=_ACK_TIMEOUT_S,
-            pause=self._pause,
-        )
+        self._door.tell(told)

@@ -5,26 +5,18 @@ undo a newer stop. A scope is stopped while any engagement is open.
 """
 
 import re
-import time
 import uuid
-from collections.abc import Callable
-from contextlib import closing
 
-from enact.appending import append, ledger_record
-from enact.clock import Clock
-from enact.commands import CommandRefusedError, CommandTopics
+from enact.command_door import CommandDoor
+from enact.commands import CommandRefusedError
 from enact.errors import DeliveryError, EnactError
 from enact.ids import entry_id, key_of
-from enact.kafka.partitioner import partition_of
-from enact.kafka.transport import OutRecord, Reader, TopicPartition, Writer
-from enact.reading import read_to_end
+from enact.kafka.transport import OutRecord
 from enact.records import LedgerEntry, LedgerType, SourcePosition, Switch, SwitchMode, SwitchState
 from enact.records.codec import decode_switch_record, encode
 from enact.switches import GLOBAL_SCOPE
 
 _NARROW_SCOPES = re.compile(r"(tenant|action_type|connector):[A-Za-z0-9._:-]{1,128}")
-_ACK_TIMEOUT_S = 30.0
-_READ_TIMEOUT_S = 30.0
 
 
 def checked_scope(text: str) -> str:
@@ -47,22 +39,8 @@ def checked_scope(text: str) -> str:
 class SwitchCommands:
     """Gives switch commands as `actor`; the writer stays the caller's, readers are opened and closed."""
 
-    def __init__(
-        self,
-        *,
-        writer: Writer,
-        open_reader: Callable[[], Reader],
-        topics: CommandTopics,
-        clock: Clock,
-        actor: str,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._writer = writer
-        self._open_reader = open_reader
-        self._topics = topics
-        self._clock = clock
-        self._actor = actor
-        self._pause = pause
+    def __init__(self, door: CommandDoor) -> None:
+        self._door = door
 
     def engage(self, scope: str, *, reason: str, mode: SwitchMode = SwitchMode.HOLD) -> Switch:
         """Stop a scope. Once this returns, no call starts later than 2 s after, on any instance.
@@ -74,9 +52,9 @@ class SwitchCommands:
             engagement_id=uuid.uuid4().hex,
             state=SwitchState.ENGAGED,
             mode=mode,
-            actor=self._actor,
+            actor=self._door.actor,
             reason=reason,
-            at_ms=self._clock.wall_ms(),
+            at_ms=self._door.clock.wall_ms(),
         )
         self._record(switch, LedgerType.SWITCH_ENGAGED)
         return switch
@@ -101,16 +79,14 @@ class SwitchCommands:
 
     def switches(self) -> list[Switch]:
         """The last word on every engagement the topic still holds, oldest first; released ones stay released."""
-        partition = TopicPartition(self._topics.switches, 0)
         found: dict[tuple[str, str], Switch] = {}
-        with closing(self._open_reader()) as reader:
-            for record in read_to_end(reader, partition, clock=self._clock, timeout_s=_READ_TIMEOUT_S):
-                switch = None if record.value is None else decode_switch_record(record.value)
-                if not isinstance(switch, Switch):
-                    continue
-                key = (switch.scope, switch.engagement_id)
-                if key not in found or found[key].state is not SwitchState.RELEASED:
-                    found[key] = switch
+        for record in self._door.table(self._door.topics.switches):
+            switch = None if record.value is None else decode_switch_record(record.value)
+            if not isinstance(switch, Switch):
+                continue
+            key = (switch.scope, switch.engagement_id)
+            if key not in found or found[key].state is not SwitchState.RELEASED:
+                found[key] = switch
         return sorted(found.values(), key=lambda switch: (switch.at_ms, switch.scope, switch.engagement_id))
 
     def _release(self, engaged: Switch, reason: str) -> Switch:
@@ -119,18 +95,18 @@ class SwitchCommands:
             engagement_id=engaged.engagement_id,
             state=SwitchState.RELEASED,
             mode=engaged.mode,
-            actor=self._actor,
+            actor=self._door.actor,
             reason=reason,
-            at_ms=self._clock.wall_ms(),
+            at_ms=self._door.clock.wall_ms(),
         )
         self._record(switch, LedgerType.SWITCH_RELEASED)
         return switch
 
     def _record(self, switch: Switch, type_: LedgerType) -> None:
         """The switch first, then its ledger entry: a stop must not wait for its own bookkeeping."""
-        topic = self._topics.switches
+        topic = self._door.topics.switches
         record = OutRecord(topic=topic, partition=0, key=key_of(switch.scope, switch.engagement_id), value=encode(switch))
-        offset = append(self._writer, record, clock=self._clock, timeout_s=_ACK_TIMEOUT_S, pause=self._pause)
+        offset = self._door.append(record)
         try:
             self._tell_ledger(switch, type_, offset)
         except EnactError as error:
@@ -140,7 +116,6 @@ class SwitchCommands:
             ) from error
 
     def _tell_ledger(self, switch: Switch, type_: LedgerType, offset: int) -> None:
-        topic = self._topics.ledger
         entry = LedgerEntry(
             entry_id=entry_id("", switch.scope, 1, type_, step=None, attempt=None, cause=switch.engagement_id),
             tenant_id="",
@@ -149,19 +124,11 @@ class SwitchCommands:
             generation=1,
             version=offset,
             type=type_,
-            actor=self._actor,
+            actor=self._door.actor,
             at_ms=switch.at_ms,
             stage="cli",
             details={"scope": switch.scope, "engagement_id": switch.engagement_id, "mode": switch.mode.value, "reason": switch.reason},
             execution_trace_id="",
-            source=SourcePosition(topic=self._topics.switches, partition=0, offset=offset),
+            source=SourcePosition(topic=self._door.topics.switches, partition=0, offset=offset),
         )
-        with closing(self._open_reader()) as reader:
-            partition = partition_of(switch.scope, reader.partition_count(topic))
-        append(
-            self._writer,
-            ledger_record(entry, topic=topic, partition=partition),
-            clock=self._clock,
-            timeout_s=_ACK_TIMEOUT_S,
-            pause=self._pause,
-        )
+        self._door.tell(entry)

@@ -58,9 +58,9 @@ class Invocation:
             clock=context.clock,
             credentials_dir=settings.credentials_dir,
             outbound_allow=settings.outbound.allow,
-            ca_file=settings.ca_file,
+            ca_file=settings.invocation.ca_file,
         )
-        window = Window(settings.window)
+        window = Window(settings.invocation.window)
         meter = InvocationMetrics(context.metrics)
         self.caller = Caller(connectors, writer, context.clock, meter, window.give_back)
         desk = Desk(

@@ -4,7 +4,8 @@ import time
 from collections import Counter
 
 from enact.clock import SystemClock
-from enact.commands import Accepted, Commands, CommandTopics, TooLate
+from enact.command_door import CommandDoor, CommandTopics
+from enact.commands import Accepted, Commands, TooLate
 from enact.kafka.client import KafkaWriter
 from enact.kafka.log_reader import LogReader
 from enact.records import EventType, LedgerType, Notification, NotificationKind, Status
@@ -14,23 +15,20 @@ from tests.e2e.intents import make_intent
 from tests.e2e.world import World
 
 
-def command_topics(world: World) -> CommandTopics:
-    topic = world.platform.topic
-    return CommandTopics(ledger=topic("ledger"), executions=topic("executions"), switches=topic("switches"), registry=topic("registry"))
+def command_door(world: World) -> CommandDoor:
+    names = {short: world.platform.topic(short) for short in ("ledger", "executions", "switches", "registry")}
+    kafka = world.platform.kafka
+    return CommandDoor(
+        writer=KafkaWriter(kafka), open_reader=lambda: LogReader(kafka), topics=CommandTopics(**names), clock=SystemClock(), actor="kim"
+    )
 
 
 def commands(world: World) -> Commands:
-    kafka = world.platform.kafka
-    return Commands(
-        writer=KafkaWriter(kafka), open_reader=lambda: LogReader(kafka), topics=command_topics(world), clock=SystemClock(), actor="kim"
-    )
+    return Commands(command_door(world))
 
 
 def switches(world: World) -> SwitchCommands:
-    kafka = world.platform.kafka
-    return SwitchCommands(
-        writer=KafkaWriter(kafka), open_reader=lambda: LogReader(kafka), topics=command_topics(world), clock=SystemClock(), actor="kim"
-    )
+    return SwitchCommands(command_door(world))
 
 
 def test_an_answer_lost_after_an_upsert_was_applied_ends_succeeded_with_one_object(world: World) -> None:

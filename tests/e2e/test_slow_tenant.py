@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from enact.cancel_all import CancelAll
-from enact.clock import SystemClock
 from enact.ids import key_of
-from enact.kafka.client import KafkaWriter
 from enact.kafka.log_reader import LogReader
 from enact.kafka.partitioner import partition_of
 from enact.kafka.transport import TopicPartition
@@ -19,7 +17,7 @@ from enact.records import ApprovedIntent, CancelRequested, Claimed, LedgerEntry,
 from enact.records.codec import decode
 from tests.e2e.checker import violations
 from tests.e2e.intents import make_intent
-from tests.e2e.test_doubt_and_stops import command_topics
+from tests.e2e.test_doubt_and_stops import command_door
 from tests.e2e.world import World
 
 INTENTS = 10_000
@@ -120,10 +118,7 @@ def test_a_slow_tenant_s_thousands_hold_up_nobody_and_drain_when_they_are_cancel
     world.wait_until(lambda: bool(world.sandbox.receipts(kind="write", tenant=QUICK)), 60, "the other tenant's call")
     grown_mb = memory_mb(world) - at_rest_mb
     note(f"the other tenant was called, after {len(world.sandbox.receipts(kind='write', tenant=SLOW))} calls for the slow one")
-    kafka = world.platform.kafka
-    canceller = CancelAll(
-        writer=KafkaWriter(kafka), open_reader=lambda: LogReader(kafka), topics=command_topics(world), clock=SystemClock(), actor="kim"
-    )
+    canceller = CancelAll(command_door(world))
     told = canceller.give(tenant_id=SLOW, reason="its tool is slow")
     note(f"{told}")
     outcomes = world.wait_for_outcomes(INTENTS + 1, 120)

@@ -6,7 +6,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from enact.clock import ManualClock
-from enact.commands import Commands, CommandTopics
+from enact.command_door import CommandDoor, CommandTopics
+from enact.commands import Commands
 from enact.ids import entry_id
 from enact.kafka.local import LocalBroker
 from enact.kafka.partitioner import partition_of
@@ -35,7 +36,7 @@ class World:
         self.owner = owner
         self.answered = 0
         self.open_readers: list[AnsweringReader] = []
-        self.commands = Commands(
+        self.door = CommandDoor(
             writer=self.broker.writer(),
             open_reader=self.open_reader,
             topics=TOPICS,
@@ -43,6 +44,7 @@ class World:
             actor="cli:kim",
             pause=self.clock.advance,
         )
+        self.commands = Commands(self.door)
 
     def open_reader(self) -> Reader:
         reader = AnsweringReader(self)

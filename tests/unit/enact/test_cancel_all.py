@@ -34,7 +34,7 @@ class Everywhere(World):
 
 
 def give(world: World, **changes: Any) -> CancelledAll:
-    doer = CancelAll(writer=world.broker.writer(), open_reader=world.open_reader, topics=TOPICS, clock=world.clock, actor="cli:kim")
+    doer = CancelAll(world.door)
     return doer.give(**{"tenant_id": TENANT, "reason": "the tenant asked", "timeout_s": 2.0, **changes})
 
 

@@ -1,8 +1,10 @@
 """Cancel and resolve: what is appended, where, and what the caller is told."""
 
+from dataclasses import replace
+
 import pytest
 
-from enact.commands import Accepted, CommandRefusedError, InDoubt, Recorded, TooLate, UnknownExecutionError
+from enact.commands import Accepted, CommandRefusedError, Commands, InDoubt, Recorded, TooLate, UnknownExecutionError
 from enact.errors import BrokerError, DeliveryError
 from enact.execution import DAY_MS
 from enact.ids import key_of
@@ -208,7 +210,7 @@ def test_an_acknowledgement_from_another_partition_is_reported(monkeypatch: pyte
     world.hold(started())
     writer = world.broker.writer()
     monkeypatch.setattr(writer, "send", lambda record, report: report(None, record.partition + 1, 0))
-    world.commands._writer = writer
+    world.commands = Commands(replace(world.door, writer=writer))
 
     with pytest.raises(DeliveryError, match="instead of"):
         cancel(world)
@@ -219,7 +221,7 @@ def test_a_broker_that_never_acknowledges_is_not_waited_for_for_ever(monkeypatch
     world.hold(started())
     writer = world.broker.writer()
     monkeypatch.setattr(writer, "send", lambda record, report: None)
-    world.commands._writer = writer
+    world.commands = Commands(replace(world.door, writer=writer))
 
     with pytest.raises(DeliveryError, match="twice does no harm"):
         cancel(world)

@@ -14,14 +14,7 @@ from tests.unit.enact.ledger_owner import PARTITIONS, TOPICS, World
 
 
 def registry_of(world: World) -> RegistryCommands:
-    return RegistryCommands(
-        writer=world.broker.writer(),
-        open_reader=world.open_reader,
-        topics=TOPICS,
-        clock=world.clock,
-        actor="cli:kim",
-        pause=world.clock.advance,
-    )
+    return RegistryCommands(world.door)
 
 
 def test_new_entries_are_appended_and_told_in_the_ledger() -> None:

@@ -14,14 +14,7 @@ from tests.unit.enact.ledger_owner import PARTITIONS, TOPICS, World
 
 
 def switches_of(world: World) -> SwitchCommands:
-    return SwitchCommands(
-        writer=world.broker.writer(),
-        open_reader=world.open_reader,
-        topics=TOPICS,
-        clock=world.clock,
-        actor="cli:kim",
-        pause=world.clock.advance,
-    )
+    return SwitchCommands(world.door)
 
 
 def told(world: World) -> list[LedgerEntry]:

@@ -45,7 +45,10 @@ def test_the_sandbox_has_an_account_for_everybody_who_gets_credentials() -> None
         (lambda s: s["recording"].update(command=["python", "-m", "services.recoding"]), "recording: services.recoding is no stage"),
         (lambda s: s["recording"].update(command=["python", "-m", "services.api"]), "recording: runs"),
         (lambda s: s["invocation"]["environment"].update(ENACT_CREDENTIAL_DIR="/x"), "invocation: ENACT_CREDENTIAL_DIR is no setting"),
-        (lambda s: s["recording"]["environment"].update(ENACT_WINDOW="9"), "recording: ENACT_WINDOW is no setting of recording"),
+        (
+            lambda s: s["recording"]["environment"].update(ENACT_INVOCATION__WINDOW="9"),
+            "recording: ENACT_INVOCATION__WINDOW is no setting of recording",
+        ),
         (lambda s: s["api"].update(ports=["127.0.0.1:8081:8081"]), "api: publishes 8081"),
         (lambda s: s["api"].update(ports=["8080:8080"]), "api: publishes 8080:8080 beyond this machine"),
         (lambda s: s["broker"].update(ports=["127.0.0.1:9093:9093"]), "broker: publishes 9093"),
