@@ -19,6 +19,7 @@ from benchmarks.measure import Load, Measured, measure
 from benchmarks.pipeline import CLASS_D, CLASS_P, WITHOUT_API, Column, Pipeline
 from benchmarks.profiled import profile_report, profiled_environment
 from benchmarks.report import PROCESSES, shown
+from benchmarks.warm import warm_broker
 from cli.supervisor import on_stop_signals
 from enact.broker.embedded import EmbeddedBroker
 from enact.broker.java import BENCHMARK
@@ -60,6 +61,7 @@ def _run(column: Column, load: Load, options: argparse.Namespace, folder: Path) 
     try:
         broker.start()
         broker.wait_ready()
+        warm_broker(broker, least_s=options.warm_broker_s / 2, most_s=options.warm_broker_s, tell=_tell)
         bare_loop = BareLoop.find(options.bare_loop)
         with (
             InstantCrm() as tool,
@@ -94,6 +96,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--count", type=int, help="executions per load")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--warm", type=int, default=4, help="loads of 500 before the first one that counts")
+    parser.add_argument("--warm-broker-s", type=float, default=30.0, help="seconds of warming the broker, at most")
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--bare", action="store_true", help="the bare loop after it, once, on the same broker")
     parser.add_argument("--bare-loop", type=Path)

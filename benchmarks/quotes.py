@@ -44,6 +44,9 @@ def main() -> int:
     """Put the block into README.md in place of the old one."""
     readme = ROOT / "README.md"
     text, result = readme.read_text(encoding="utf-8"), json.loads(RESULT.read_text(encoding="utf-8"))
+    if result["kind"] != "full":
+        sys.stderr.write(f"{RESULT.name} is of a {result['kind']} run, too short to be quoted: run `enact bench --out` without --quick.\n")
+        return 1
     old = block_of(text)
     if old is None:
         sys.stderr.write(f"README.md has no block to replace: put these two lines where it belongs:\n{BEGIN}\n{END}\n")
