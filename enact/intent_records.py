@@ -133,7 +133,10 @@ def intent_details(subject: Subject, registry_version: int | None = None) -> dic
 
 def passed_on(headers: Headers) -> Headers:
     """The headers of a record that its consequences carry on: the W3C trace context, and when it began."""
-    return tuple((name, value) for name, value in headers if name in PASSED_ON)
+    for name, _ in headers:
+        if name not in PASSED_ON:
+            return tuple((kept, value) for kept, value in headers if kept in PASSED_ON)
+    return headers
 
 
 def approved_at(headers: Headers) -> int | None:
