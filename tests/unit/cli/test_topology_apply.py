@@ -1,9 +1,11 @@
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
 from cli.topology_apply import topology_apply, topology_plan
-from enact.errors import ConfigurationError
+from enact.errors import BrokerError, ConfigurationError
+from enact.kafka.admin import TopicDescription, TopicShape
 from enact.kafka.transport import NextOffset, TopicPartition
 from tests.unit.cli.cluster import Cluster
 from topology.plan import Action
@@ -36,6 +38,36 @@ def test_an_empty_cluster_gets_every_topic_and_the_logs_start_at_zero() -> None:
         "enact.recording": zeros("enact.outcomes.v1"),
     }
     assert tuple(heard) == result.done
+    assert result.warnings == ()
+
+
+class SlowCluster(Cluster):
+    """Shows a topic when it was asked for once more, and takes no offset for one that it does not show yet, as brokers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[TopicShape] = []
+
+    def create_topic(self, spec: TopicShape) -> bool:
+        self.made.append(spec)
+        return True
+
+    def describe_topics(self, names: Sequence[str]) -> dict[str, TopicDescription]:
+        shown = super().describe_topics(names)
+        for spec in self.made:
+            super().create_topic(spec)
+        self.made.clear()
+        return shown
+
+    def set_group_offsets(self, group: str, offsets: Mapping[TopicPartition, NextOffset]) -> None:
+        if not {partition.topic for partition in offsets} <= set(self.topics):
+            raise BrokerError("The topic does not exist.")
+        super().set_group_offsets(group, offsets)
+
+
+def test_a_log_is_started_when_the_cluster_shows_its_topic() -> None:
+    result = topology_apply(SlowCluster(), SIZING)
+
     assert result.warnings == ()
 
 
