@@ -1,6 +1,7 @@
 """`enact doctor`'s rounds on a cluster: opens it, asks, and hands what it is told to the looks that judge it."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 from cli import doctor_cluster, doctor_stages, doctor_work
 from cli.context import Cluster, kafka_settings, topic_prefix
@@ -47,6 +48,7 @@ class Rounds:
     def __init__(self, settings: KernelSettings, told: Running) -> None:
         self._told, self._enact = told, as_typed(settings)
         self._data_dir, self._prefix = settings.data_dir.absolute(), topic_prefix(settings)
+        self._schema_registry = settings.schema_registry
         self._is_ours = settings.kafka.bootstrap_servers is None
         self._schema_registry = settings.schema_registry.model_copy(update={"registers": False})
         kafka = kafka_settings(settings)
@@ -86,6 +88,17 @@ class Rounds:
 
     def work(self) -> Iterator[Finding]:
         """What can be done, what is stopped, and what waits for a person."""
+        with ExitStack() as framing:
+            if self._schema_registry.url is not None and self._counts:
+                yield from looked("schema registry", lambda: self._framed(framing))
+            yield from self._work()
+
+    def _framed(self, framing: ExitStack) -> Iterator[Finding]:
+        """What is read from here on is read with the schema registry. Nothing is registered."""
+        framing.enter_context(value_framing(self._schema_registry.model_copy(update={"registers": False}), subjects(self._prefix)))
+        yield ok("schema registry", f"{self._schema_registry.url} knows the schemas of all topics")
+
+    def _work(self) -> Iterator[Finding]:
         door = Cluster(
             writer=ReadsOnly(),
             open_reader=lambda: LogReader(self._kafka),

@@ -89,7 +89,7 @@ class SchemaRegistrySettings(Group):
 
     url: str | None = Field(
         default=None,
-        pattern=r"^https?://[^\s/]+",
+        pattern=r"^https?://[^\s/@,]+(/[^\s@,]*)?$",  # user and password have settings of their own, which are never printed
         description="address of a Confluent-compatible schema registry; none = values are Avro single-object encoding",
     )
     username: str | None = Field(default=None, min_length=1, description="user of the schema registry, if it asks for one")

@@ -167,7 +167,16 @@ def test_the_command_line_and_the_api_speak_it_too(framed_world: World, registry
     enact.ask("switch", "release", "global", "--reason", "fine")
     enact.wait_for("int-held", "SUCCEEDED")
 
+    findings = json.loads(enact.run("doctor", "--json").stdout)["findings"]
+
     assert wait_for(framed_world, "held") is Status.SUCCEEDED
+    assert {one["name"]: one["level"] for one in findings if one["part"] == "The work"} == {
+        "schema registry": "ok",
+        "registry": "ok",
+        "switches": "ok",
+        "dead letters": "warn",
+        "in doubt": "ok",
+    }
 
 
 def test_everything_that_enact_wrote_has_the_confluent_framing_with_its_schema_s_id(

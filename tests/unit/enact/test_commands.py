@@ -22,6 +22,8 @@ from enact.records import (
     Status,
     Step,
 )
+from enact.records.framing import framed_by, header_for
+from tests.factories import SilentSchemaRegistry
 from tests.unit.enact.ledger_owner import (
     ACCOUNT,
     INTENT,
@@ -194,6 +196,15 @@ def test_an_undecodable_neighbour_in_the_partition_is_passed_over() -> None:
     world.hold(started())
 
     assert isinstance(cancel(world), Accepted)
+
+
+def test_a_neighbour_whose_schema_cannot_be_asked_for_is_not_passed_over() -> None:
+    world = World(cancel_answer(LedgerType.CANCEL_ACCEPTED, "CANCELLED"))
+    world.hold(started())
+    world.broker.writer().send(OutRecord(TOPICS.ledger, PARTITION, INTENT.encode(), header_for(7) + b"abc"))
+
+    with framed_by(SilentSchemaRegistry()), pytest.raises(BrokerError, match="schema registry"):
+        cancel(world)
 
 
 def test_an_append_that_is_not_acknowledged_is_said_to_be_unknown() -> None:

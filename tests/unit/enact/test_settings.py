@@ -131,3 +131,28 @@ def test_a_child_is_told_what_we_were_told_and_what_is_added(monkeypatch: pytest
     told = child_environment({"ENACT_HEALTH__PORT": "2"})
 
     assert (told["ENACT_TOPIC_PREFIX"], told["ENACT_HEALTH__PORT"]) == ("ours", "2")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8081", "https://schemas.example/confluent/v1"])
+def test_the_address_of_a_schema_registry_is_one_url(url: str) -> None:
+    assert load(KernelSettings, {"ENACT_SCHEMA_REGISTRY__URL": url}).schema_registry.url == url
+
+
+@pytest.mark.parametrize("url", ["schemas:8081", "mock://x", "http://", "http://kim:secret@schemas", "http://a,http://b", "http://a b", ""])
+def test_an_address_that_is_none_or_carries_a_password_is_refused_without_being_shown(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="ENACT_SCHEMA_REGISTRY__URL") as refusal:
+        load(KernelSettings, {"ENACT_SCHEMA_REGISTRY__URL": url})
+
+    assert "secret" not in refusal.value.message
+
+
+def test_the_user_of_a_schema_registry_needs_a_password() -> None:
+    given = {"ENACT_SCHEMA_REGISTRY__URL": "http://schemas", "ENACT_SCHEMA_REGISTRY__USERNAME": "enact"}
+
+    with pytest.raises(ConfigurationError, match="both be set, or neither"):
+        load(KernelSettings, given)
+
+    given["ENACT_SCHEMA_REGISTRY__PASSWORD"] = "secret"
+    found = load(KernelSettings, given).schema_registry
+    assert found.password is not None
+    assert "secret" not in repr(found)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastavro import parse_schema, schemaless_writer
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from enact.errors import BrokerError, ConfigurationError, ErrorCode, ValidationError
 from enact.records import ApprovedIntent, Probe, Switch, SwitchMode, SwitchState, ToolCall
@@ -15,7 +16,7 @@ from enact.records.codec import decode, decode_switch_record, encode, encode_jso
 from enact.records.framing import framed_by, header_for
 from enact.records.schema import SCHEMA_NAMES, Schema, schema_from, schema_text, schemas_of
 from tests.unit.enact.records.factories import a_call, an_intent, an_intent_tree
-from tests.unit.enact.records.refusals import refusal_of
+from tests.unit.enact.records.refusals import CODES, refusal_of
 from tests.unit.enact.records.strategies import any_record
 
 FIRST_ID = 0x01020304
@@ -166,6 +167,21 @@ def test_every_cut_of_a_framed_value_is_malformed(table: Table) -> None:
     for length in range(len(value)):
         assert refusal_of(ApprovedIntent, value[:length]).code is ErrorCode.MALFORMED_RECORD
     assert refusal_of(ApprovedIntent, value + b"\x00").code is ErrorCode.MALFORMED_RECORD
+
+
+@settings(deadline=None)
+@given(st.sampled_from(list(SCHEMA_NAMES)), st.sampled_from(list(SCHEMA_NAMES)), st.binary(max_size=60))
+def test_whatever_follows_the_header_nothing_but_a_refusal_is_raised(cls: type, written_as: type, body: bytes) -> None:
+    table, refusal = Table(), None
+    record: object = None
+
+    with framed_by(table):
+        try:
+            record = decode(cls, header_for(table.ids[written_as]) + body)
+        except ValidationError as error:
+            refusal = error.code
+
+    assert refusal in CODES if record is None else isinstance(record, cls)
 
 
 def test_a_registry_that_does_not_answer_is_no_fault_of_the_record(table: Table) -> None:
