@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.credentials import LOOK_EVERY_S
 from connectors.sandbox.admin_client import SandboxAdmin
 from connectors.sandbox.tenants import refresh_token
 from enact.errors import AuthError, ErrorCode, TransientError
@@ -85,6 +86,7 @@ async def test_credentials_are_taken_up_when_the_file_changes(crm: World, sandbo
     crm_file(tmp_path, "acme").write_text(
         json.dumps({**content, "mode": "refresh_token", "refresh_token": refresh_token("acme"), "client_secret": None})
     )
+    crm.wait(LOOK_EVERY_S)
     await crm.connector.execute(crm.call())
 
     assert len(sandbox.applications()) == 1

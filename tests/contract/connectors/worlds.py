@@ -79,6 +79,9 @@ class World(Protocol):
     def effects(self) -> int:
         """Effects that stand."""
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass, by the connector's clock."""
+
 
 @dataclass
 class Topic:
@@ -106,6 +109,10 @@ class InternalWorld:
     tool_name: str
     arguments: dict[str, Any]
     undo_name: str
+    clock: ManualClock
+
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
 
     @property
     def faults(self) -> dict[str, type[EnactError]]:
@@ -169,6 +176,10 @@ class SandboxWorld:
     make_undo: Callable[[], Call | None]
     fault_table: dict[str, tuple[type[EnactError], dict[str, Any]]]
     count_effects: Callable[[SandboxAdmin], int]
+    clock: ManualClock
+
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
 
     @property
     def faults(self) -> dict[str, type[EnactError]]:
@@ -253,20 +264,20 @@ def fire_call(**changes: Any) -> Call:
 async def world(name: str, folder: Path, admin: SandboxAdmin) -> AsyncIterator[World]:
     """The world of one of `WORLDS`, with the system clean and behaving."""
     write_sandbox_credentials(folder, ["acme", "globex"], admin.url)
-    topic = Topic()
+    topic, clock = Topic(), ManualClock()
     connectors = build_connectors(
-        publish=topic.publish, clock=ManualClock(), credentials_dir=folder, outbound_allow=[admin.url.removeprefix("http://")]
+        publish=topic.publish, clock=clock, credentials_dir=folder, outbound_allow=[admin.url.removeprefix("http://")]
     )
     connector = connectors[name.partition(" ")[0]]
     made: World
     if name in INTERNAL:
-        made = InternalWorld(connector, topic, *INTERNAL[name])
+        made = InternalWorld(connector, topic, *INTERNAL[name], clock)
     elif name in CRM:
-        made = SandboxWorld(connector, admin, *CRM[name][:2], {**SANDBOX_FAULTS, **CRM_FAULTS}, CRM[name][2])
+        made = SandboxWorld(connector, admin, *CRM[name][:2], {**SANDBOX_FAULTS, **CRM_FAULTS}, CRM[name][2], clock)
         if name == "crm field":
             admin.add_object("acme", "Account", {"Name": "Acme", "Industry": "Energy"}, id=RECORD_ID)
     else:
-        made = SandboxWorld(connector, admin, fire_call, no_undo, SANDBOX_FAULTS, living("Fire"))
+        made = SandboxWorld(connector, admin, fire_call, no_undo, SANDBOX_FAULTS, living("Fire"), clock)
     try:
         yield made
     finally:
