@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from benchmarks.load import read_all
 from benchmarks.machine import provenance
 from benchmarks.measure import Load, measure
 from benchmarks.pipeline import CLASS_P, Pipeline, scraped
+from benchmarks.profiled import profile_report, profiled_environment
 from benchmarks.usage import cpu_s, folder_bytes, memory_mb
 from cli.processes import ProcessSpec, is_ready, launch, log_tail, stage_specs
 from cli.supervisor import on_stop_signals
@@ -48,8 +49,10 @@ FLUSH_EVERY: Final = 20_000
 Tell = Callable[[str], None]
 
 
-def measure_restore(broker: EmbeddedBroker, tool: InstantCrm, folder: Path, *, count: int, partitions: int, tell: Tell) -> dict[str, Any]:
-    """Fill, start, stop, start again. Raises: RuntimeError, EnactError."""
+def measure_restore(
+    broker: EmbeddedBroker, tool: InstantCrm, folder: Path, *, count: int, partitions: int, tell: Tell, profiles: Path | None = None
+) -> dict[str, Any]:
+    """Fill, start, stop, start again; the first start under the profiler if it has a folder for it. Raises: RuntimeError, EnactError."""
     column = replace(CLASS_P, name="sample")
     with Pipeline(column, broker=broker, tool=tool, folder=folder, partitions=partitions, tell=tell) as pipeline:
         kafka = pipeline.kafka
@@ -70,9 +73,9 @@ def measure_restore(broker: EmbeddedBroker, tool: InstantCrm, folder: Path, *, c
     _commit_ends(kafka, topic, partitions)
     data_dir = folder / "restored"
     tell(f"{count} executions, {events} events; starting invocation with an empty folder")
-    empty = _start_once(kafka, data_dir)
+    empty = _start_once(kafka, data_dir, {} if profiles is None else profiled_environment("invocation", profiles))
     tell(f"ready after {empty['ready_s']} s; starting it again with its local state")
-    again = _start_once(kafka, data_dir)
+    again = _start_once(kafka, data_dir, {})
     return {
         "executions": count,
         "events": events,
@@ -92,12 +95,13 @@ def _commit_ends(kafka: KafkaSettings, topic: str, partitions: int) -> None:
     admin.set_group_offsets(group_name("invocation", PREFIX), ends, is_overwriting=True)
 
 
-def _start_once(kafka: KafkaSettings, data_dir: Path) -> dict[str, Any]:
+def _start_once(kafka: KafkaSettings, data_dir: Path, added: Mapping[str, str]) -> dict[str, Any]:
     """Seconds from starting the process until `/readyz` says 200, what it took by then, and the state on disk once it has stopped."""
     environ = {
         "ENACT_DATA_DIR": str(data_dir),
         "ENACT_TOPIC_PREFIX": PREFIX,
         "ENACT_KAFKA__BOOTSTRAP_SERVERS": kafka.require_bootstrap_servers(),
+        **added,
     }
     (spec,) = stage_specs(("invocation",), environ=environ, with_free_ports=True)
     log_path = data_dir / "logs" / "invocation.log"
@@ -136,6 +140,7 @@ def main() -> int:
     )
     parser.add_argument("--n", type=int, default=100_000, help="ended executions in the log")
     parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--profile", action="store_true", help="show the busiest functions of the start with an empty folder")
     parser.add_argument("--out", type=Path, help="write the figures here, as JSON")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="enact-bench-"))
@@ -146,7 +151,10 @@ def main() -> int:
             broker.start()
             broker.wait_ready()
             with InstantCrm() as tool:
-                found = measure_restore(broker, tool, folder, count=options.n, partitions=options.partitions, tell=_tell)
+                profiles = folder / "profiles" if options.profile else None
+                found = measure_restore(broker, tool, folder, count=options.n, partitions=options.partitions, tell=_tell, profiles=profiles)
+                if profiles is not None:
+                    _tell(profile_report(profiles, lines=30))
     except KeyboardInterrupt:
         return 130
     finally:

@@ -14,6 +14,7 @@ from benchmarks.instant_crm import InstantCrm
 from benchmarks.measure import Load, Measured, idle_cpu, measure
 from benchmarks.pipeline import CLASS_D, CLASS_P, WITHOUT_API, Column, Pipeline
 from benchmarks.restore import measure_restore
+from benchmarks.sizes import BARE, Size
 from benchmarks.summary import summary
 from benchmarks.up_time import measure_up
 from benchmarks.usage import memory_of
@@ -21,72 +22,10 @@ from benchmarks.warm import warm_broker
 from enact.broker.embedded import EmbeddedBroker
 from enact.broker.java import BENCHMARK
 
-SATURATED: Final = "saturated"
-UNLOADED: Final = "unloaded"
-AT_200: Final = "at 200/s"
-SLOW: Final = "slow tool"
-
 SETTLE_S: Final = 1.0
 """Between the last load and the look at what everything takes while nothing happens."""
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """How long everything takes. `rounds`: by column name; the bare loop runs once after each round of P.
-
-    `warm_broker_s`: least and most seconds of warming the broker, once. `warm_s`: seconds of load at
-    each start of the stages; `first_warm_s` at the first of them, since the broker has not seen this load yet.
-    """
-
-    kind: str
-    saturated: int
-    unloaded: int
-    at_200: int
-    warm_broker_s: tuple[float, float]
-    first_warm_s: float
-    warm_s: float
-    idle_s: float
-    rounds: dict[str, int]
-    has_up: bool
-    warm_count: int = 500
-    bare_loads: tuple[str, ...] = (UNLOADED, AT_200, SATURATED, SLOW)
-
-    def loads(self) -> tuple[Load, ...]:
-        return (
-            Load(name=UNLOADED, count=self.unloaded, rate=20.0),
-            Load(name=AT_200, count=self.at_200, rate=200.0),
-            Load(name=SATURATED, count=self.saturated),
-            Load(name=SLOW, count=self.saturated, delay_ms=20.0),
-        )
-
-
-QUICK: Final = Size(
-    kind="quick",
-    saturated=2_000,
-    unloaded=60,
-    at_200=600,
-    warm_broker_s=(8.0, 12.0),
-    first_warm_s=6.0,
-    warm_s=3.0,
-    idle_s=2.0,
-    rounds={"P": 1},
-    has_up=False,
-    bare_loads=(UNLOADED, SATURATED),
-)
-FULL: Final = Size(
-    kind="full",
-    saturated=15_000,
-    unloaded=300,
-    at_200=2_000,
-    warm_broker_s=(20.0, 60.0),
-    first_warm_s=40.0,
-    warm_s=6.0,
-    idle_s=5.0,
-    rounds={"P": 3, "D": 2, "P-no-api": 2},
-    has_up=True,
-)
 
 
 @dataclass(slots=True)
@@ -108,6 +47,7 @@ class Bench:
         self._size, self._bare_loop, self._folder = size, bare_loop, folder
         self._partitions, self._restored, self._tell = partitions, restored, tell
         self._tags, self._has_warmed = itertools.count(1), False
+        self._seen_per_s: float | None = None
 
     def run(self) -> dict[str, Any]:
         """Everything; the result as `summary` shapes it. Raises: RuntimeError, EnactError."""
@@ -148,8 +88,8 @@ class Bench:
     def _measure_column(self, found: Found, column: Column, broker: EmbeddedBroker, tool: InstantCrm) -> None:
         with Pipeline(column, broker=broker, tool=tool, folder=self._folder, partitions=self._partitions, tell=self._tell) as pipeline:
             memory = memory_of(pipeline.pids())
-            self._warm(pipeline)
-            measured = {load.name: self._measure_load(pipeline, load) for load in self._size.loads()}
+            loads = self._size.loads_of(column.name, per_s=self._per_s(self._warm(pipeline)))
+            measured = {load.name: self._measure_load(pipeline, load) for load in loads}
             found.columns.setdefault(column.name, []).append(measured)
             time.sleep(SETTLE_S)
             at_rest = {"cpu": idle_cpu(pipeline.pids(), self._size.idle_s), "memory": memory}
@@ -158,22 +98,27 @@ class Bench:
     def _measure_load(self, pipeline: Pipeline, load: Load) -> Measured:
         return measure(pipeline, load, tag=f"b{next(self._tags)}", driver_pid=os.getpid(), tell=self._tell)
 
-    def _warm(self, pipeline: Pipeline) -> None:
-        """Load before what counts: connections, caches and what the warmed broker has not seen yet."""
+    def _per_s(self, seen: float) -> float:
+        """The rate by which loads are sized: what was seen first, so that all rounds and columns get the same."""
+        self._seen_per_s = self._seen_per_s or seen
+        return self._seen_per_s
+
+    def _warm(self, pipeline: Pipeline) -> float:
+        """Load before what counts: connections, caches and what the warmed broker has not seen yet. Returns executions per second."""
         seconds = self._size.warm_s if self._has_warmed else self._size.first_warm_s
         self._has_warmed = True
         self._tell(f"warming up for {seconds:g} s")
         deadline_s = time.monotonic() + seconds
         while True:
-            self._measure_load(pipeline, Load(name="warm-up", count=self._size.warm_count))
+            seen = self._measure_load(pipeline, Load(name="warm-up", count=self._size.warm_count))
             if time.monotonic() >= deadline_s:
-                return
+                return seen.executions_per_s
 
     def _measure_bare(self, found: Found, broker: EmbeddedBroker) -> None:
         if self._bare_loop.program is None:
             return
         told: dict[str, dict[str, Any]] = {}
-        for load in (one for one in self._size.loads() if one.name in self._size.bare_loads):
+        for load in self._size.loads_of(BARE):
             self._tell(f"the bare loop, {load.name}")
             told[load.name] = self._bare_loop.run(
                 broker, count=load.count, rate=load.rate, delay_ms=load.delay_ms, partitions=self._partitions

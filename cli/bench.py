@@ -60,7 +60,8 @@ def _measure(screen: Console, folder: Path, *, is_quick: bool, bare_loop: Path |
     """Raises: EnactError, RuntimeError, KeyboardInterrupt (also for SIGTERM and SIGHUP)."""
     try:
         from benchmarks.bare import BareLoop
-        from benchmarks.whole import FULL, QUICK, Bench
+        from benchmarks.sizes import FULL, QUICK
+        from benchmarks.whole import Bench
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("benchmarks"):
             raise

@@ -6,7 +6,8 @@ import pytest
 
 from benchmarks.bare import BareLoop
 from benchmarks.report import markdown
-from benchmarks.whole import Bench, Size
+from benchmarks.sizes import Size
+from benchmarks.whole import Bench
 from enact.broker.pid_file import PidFile
 
 SMALLEST = Size(
@@ -14,6 +15,8 @@ SMALLEST = Size(
     saturated=100,
     unloaded=5,
     at_200=40,
+    load_s=1.0,
+    least=100,
     warm_broker_s=(0.1, 0.2),
     first_warm_s=0.0,
     warm_s=0.0,
