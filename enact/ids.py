@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from enact.canonical import canonical_json, canonical_text, joined_sha256, scalars_json, scalars_sha256
+from enact.canonical import canonical_json, canonical_text, scalars_sha256, sha256_with
 from enact.errors import ErrorCode, ValidationError
 from enact.records.enums import LedgerType, NotificationKind, SignalType, Step
 from enact.records.intent import ApprovedIntent
@@ -32,8 +32,11 @@ def key_of(*parts: str) -> bytes:
     Parts may hold any character: no two different lists of parts give the same key.
     Raises: ValidationError KEY_MISMATCH for half of a surrogate pair.
     """
+    text = "".join([f"{len(part)}:{part}" for part in parts])
+    if text.isascii():
+        return text.encode()
     try:
-        return b"".join(b"%d:%b" % (len(data), data) for data in (part.encode() for part in parts))
+        return b"".join([b"%d:%b" % (len(data), data) for data in [part.encode() for part in parts]])
     except UnicodeEncodeError:
         raise _bad_key("a part of it holds half of a surrogate pair") from None
 
@@ -78,12 +81,12 @@ def request_digest(tool_name: str, registry_version: int, arguments: str | Mappi
     Raises: ValidationError PARAMETERS_INVALID, NUMBER_NOT_EXACT.
     """
     value = parse_json(arguments) if isinstance(arguments, str) else dict(arguments)
-    return request_digest_of(tool_name, registry_version, canonical_json(value))
+    return request_digest_of(tool_name, registry_version, canonical_json(value).decode())
 
 
-def request_digest_of(tool_name: str, registry_version: int, canonical_arguments: bytes) -> str:
+def request_digest_of(tool_name: str, registry_version: int, canonical_arguments: str) -> str:
     """`request_digest` for those who have the arguments' canonical text at hand."""
-    return joined_sha256(scalars_json(tool_name, registry_version), b"[%b]" % canonical_arguments)
+    return sha256_with((tool_name, registry_version, None), 2, canonical_arguments)
 
 
 def intent_sha256(intent: ApprovedIntent) -> str:
@@ -99,13 +102,17 @@ def intent_sha256(intent: ApprovedIntent) -> str:
 def intent_sha256_of(intent: ApprovedIntent, canonical_parameters: str) -> str:
     """`intent_sha256` for those who have the canonical text of its parameters at hand."""
     target, policy = intent.target, intent.execution_policy
-    return joined_sha256(
-        scalars_json(intent.tenant_id, intent.account_id, intent.action_type),
-        canonical_json([{"entity_id": target.entity_id, "entity_type": target.entity_type}]),
-        b"[%b]" % canonical_parameters.encode(),
-        scalars_json(intent.expires_at_epoch, intent.registry_version),
-        b"[null]" if policy is None else canonical_json([{"max_attempts": policy.max_attempts, "timeout_seconds": policy.timeout_seconds}]),
+    items = (
+        intent.tenant_id,
+        intent.account_id,
+        intent.action_type,
+        {"entity_id": target.entity_id, "entity_type": target.entity_type},
+        None,
+        intent.expires_at_epoch,
+        intent.registry_version,
+        None if policy is None else {"max_attempts": policy.max_attempts, "timeout_seconds": policy.timeout_seconds},
     )
+    return sha256_with(items, 4, canonical_parameters)
 
 
 def entry_id(  # noqa: PLR0917 - the identity of an entry has exactly these parts, in this order

@@ -1,8 +1,9 @@
 """What validation and tool mapping write alike: an intent's ledger entries, and the refusal in place of a call."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from enact import ids
 from enact.approval import check_approval
@@ -26,8 +27,7 @@ APPROVED_AT: Final = "enact-approved-at-ms"
 PASSED_ON: Final = TRACE_HEADERS | {APPROVED_AT}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(Struct, frozen=True, kw_only=True):
     """The execution an entry or refusal is about, as far as it is known; `intent` None = it could not be decoded."""
 
     tenant_id: str
@@ -135,14 +135,16 @@ def passed_on(headers: Headers) -> Headers:
     """The headers of a record that its consequences carry on: the W3C trace context, and when it began."""
     for name, _ in headers:
         if name not in PASSED_ON:
-            return tuple((kept, value) for kept, value in headers if kept in PASSED_ON)
+            return tuple([header for header in headers if header[0] in PASSED_ON])
     return headers
 
 
 def approved_at(headers: Headers) -> int | None:
     """When the broker took the approved intent, in epoch ms; None if the headers do not say."""
-    text = next((value for name, value in headers if name == APPROVED_AT), b"")
-    return int(text) if text.isdigit() else None
+    for name, text in headers:
+        if name == APPROVED_AT:
+            return int(text) if text.isdigit() else None
+    return None
 
 
 def with_approved_at(headers: Headers, at_ms: int) -> Headers:

@@ -77,6 +77,16 @@ def intent_from_json(text: str) -> ApprovedIntent:
     return known.intent if known is not None else _decoded(text)
 
 
+def has_exact_numbers(intent: ApprovedIntent) -> bool:
+    """True if JSON can carry every number of the intent: whole, and within +-(2^53-1)."""
+    policy = intent.execution_policy
+    numbers = (intent.expires_at_epoch, intent.approval.approved_at, intent.registry_version)
+    for number in numbers if policy is None else (*numbers, policy.max_attempts, policy.timeout_seconds):
+        if number is not None and not (type(number) is int and -MAX_EXACT_INTEGER <= number <= MAX_EXACT_INTEGER):
+            return False
+    return True
+
+
 def _decoded(text: str) -> ApprovedIntent:
     try:
         return decode(ApprovedIntent, text.encode())
@@ -86,7 +96,7 @@ def _decoded(text: str) -> ApprovedIntent:
 
 def _written_shortly(intent: ApprovedIntent, parameters_text: str) -> str | None:
     """The canonical text: the names are ASCII, so sorting them by code point is sorting them as RFC 8785 does."""
-    if not _has_exact_numbers(intent):
+    if not has_exact_numbers(intent):
         return None
     values: dict[str, Any] = msgspec.structs.asdict(intent)
     values["parameters"] = msgspec.Raw(parameters_text)
@@ -101,7 +111,7 @@ def _read_shortly(text: str) -> WrittenIntent | None:
     try:
         data = text.encode()
         told = _READER.decode(data)
-        if _WRITER.encode(told) != data or not _has_exact_numbers(told):
+        if _WRITER.encode(told) != data or not has_exact_numbers(told):
             return None
         raw = bytes(told.parameters)
         tree = orjson.loads(raw)
@@ -112,12 +122,3 @@ def _read_shortly(text: str) -> WrittenIntent | None:
     values: dict[str, Any] = msgspec.structs.asdict(told)
     values["parameters"] = parameters_text = raw.decode()
     return WrittenIntent(ApprovedIntent(**values), tree, parameters_text, text)
-
-
-def _has_exact_numbers(intent: ApprovedIntent) -> bool:
-    policy = intent.execution_policy
-    numbers = (intent.expires_at_epoch, intent.approval.approved_at, intent.registry_version)
-    for number in numbers if policy is None else (*numbers, policy.max_attempts, policy.timeout_seconds):
-        if number is not None and not (type(number) is int and -MAX_EXACT_INTEGER <= number <= MAX_EXACT_INTEGER):
-            return False
-    return True

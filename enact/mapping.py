@@ -74,7 +74,7 @@ def _tool_call(written_intent: WrittenIntent, entry: ActionType, *, generation: 
     intent = written_intent.intent
     arguments = _arguments(written_intent, entry.parameter_mapping)
     check_value(arguments, entry.arguments_schema, root="arguments", code=ErrorCode.MAPPING_FAILED)
-    arguments_text = canonical.canonical_json(arguments)
+    arguments_text = canonical.canonical_json(arguments).decode()
     policy = intent.execution_policy
     max_attempts = policy.max_attempts if policy and policy.max_attempts is not None else entry.max_attempts
     timeout_ms = policy.timeout_seconds * 1000 if policy and policy.timeout_seconds is not None else entry.timeout_ms
@@ -89,7 +89,7 @@ def _tool_call(written_intent: WrittenIntent, entry: ActionType, *, generation: 
         tool_schema_version=entry.tool_schema_version,
         registry_version=entry.registry_version,
         connector=entry.connector,
-        arguments=arguments_text.decode(),
+        arguments=arguments_text,
         idempotency_key=ids.idempotency_key(intent.tenant_id, intent.action_intent_id, Step.EXECUTE),
         request_digest=ids.request_digest_of(entry.tool_name, entry.registry_version, arguments_text),
         effect_class=entry.effect_class,

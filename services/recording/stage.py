@@ -10,6 +10,7 @@ from enact.intent_records import approved_at, passed_on
 from enact.kafka.stage import DeadLetter, Effect, StateView
 from enact.kafka.transport import InRecord, OutRecord
 from enact.lifecycle import TERMINAL
+from enact.read_back import ReadBack
 from enact.records import codec
 from enact.records.control import CompensationRequest
 from enact.records.enums import CompensationStrategy, LedgerType, SignalType, Status, Step
@@ -55,6 +56,7 @@ class RecordingStage:
         self._topics = topics
         self._registry = registry
         self._on_end = on_end
+        self._published: ReadBack[ActionOutcome] = ReadBack()
 
     def decide(self, record: InRecord, state: StateView | None) -> Sequence[Effect]:
         """Everything that follows from one result.
@@ -74,7 +76,9 @@ class RecordingStage:
             if known is None or outcome.version > known:
                 self._tell_end(record, outcome.status)
             if known is None or outcome.version >= known:
-                effects.append(self._out(record, self._topics.outcomes, codec.encode(outcome), key))
+                value = codec.encode(outcome)
+                self._published.keep(value, outcome)
+                effects.append(self._out(record, self._topics.outcomes, value, key))
         if result.step is Step.EXECUTE:
             effects += self._told(record, result)
         return effects
@@ -86,7 +90,7 @@ class RecordingStage:
         """
         if record.value is None:
             raise StateLostError("A tombstone in the outcomes topic, where none is ever written.")
-        outcome = codec.decode(ActionOutcome, record.value)
+        outcome = self._published.take(record.value) or codec.decode(ActionOutcome, record.value)
         key = outcome_key(outcome)
         stored = state.get(key)
         if stored is not None:

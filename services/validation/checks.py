@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
+
 from enact import ids
 from enact.approval import SignatureCheck, check_approval
 from enact.errors import ErrorCode, PermanentError, ValidationError
-from enact.intent_text import written
+from enact.intent_text import WrittenIntent, written
 from enact.json_schema import check_value, found
 from enact.records.action_type import ActionType
 from enact.records.intent import ApprovedIntent
@@ -15,7 +17,6 @@ from enact.registry import RegistryView
 
 DAY_S: Final = 86_400
 APPROVED: Final = "APPROVED"
-ID_FIELDS: Final = ("account_id", "action_type")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +34,14 @@ class Limits:
         return self.dedupe_horizon_s - self.input_retention_s - self.segment_s - DAY_S
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """An intent and everything it is judged by."""
+class Candidate(Struct, frozen=True, kw_only=True):
+    """An intent and everything it is judged by; `known` spares decoding its parameters again."""
 
     intent: ApprovedIntent
     registry: RegistryView
     now_ms: int
     limits: Limits
+    known: WrittenIntent | None = None
     check_signature: SignatureCheck | None = None
 
     @property
@@ -61,12 +62,18 @@ def required_fields(candidate: Candidate) -> None:
     """Every required field says something. Raises: ValidationError FIELD_MISSING naming all that do not."""
     intent = candidate.intent
     missing = [
-        f"{name} is {found(getattr(intent, name))} and no id, which has {ids.ID_WORDS}"
-        for name in ID_FIELDS
-        if not ids.is_id(getattr(intent, name))
+        f"{name} is {found(value)} and no id, which has {ids.ID_WORDS}"
+        for name, value in (("account_id", intent.account_id), ("action_type", intent.action_type))
+        if not ids.is_id(value)
     ]
-    missing += [f"target.{name} is empty" for name in ("entity_type", "entity_id") if not getattr(intent.target, name).strip()]
-    missing += [f"{name} is empty" for name in ("status", "parameters") if not getattr(intent, name).strip()]
+    for name, text in (
+        ("target.entity_type", intent.target.entity_type),
+        ("target.entity_id", intent.target.entity_id),
+        ("status", intent.status),
+        ("parameters", intent.parameters),
+    ):
+        if not text or text.isspace():
+            missing.append(f"{name} is empty")
     if intent.expires_at_epoch <= 0:
         missing.append("expires_at_epoch is zero or less and no time in epoch seconds")
     if missing:
@@ -97,7 +104,7 @@ def valid_parameters(candidate: Candidate) -> None:
 
     Raises: ValidationError PARAMETERS_INVALID or NUMBER_NOT_EXACT.
     """
-    parameters = written(candidate.intent).parameters
+    parameters = (candidate.known or written(candidate.intent)).parameters
     check_value(parameters, candidate.entry().parameters_schema, root="parameters", code=ErrorCode.PARAMETERS_INVALID)
     policy = candidate.intent.execution_policy
     if policy is None:

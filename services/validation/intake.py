@@ -1,12 +1,14 @@
 """From the bytes of an intent to who it is and what it says; an intent without an identity has no execution."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from enact import ids
 from enact.error_catalogue import Consequence, row_of
 from enact.errors import ErrorCode, ValidationError
+from enact.intent_text import WrittenIntent, has_exact_numbers, written
 from enact.json_schema import found
 from enact.records import codec
 from enact.records.intent import Admission, ApprovedIntent, Original
@@ -15,9 +17,8 @@ from enact.strict_json import MAX_EXACT_INTEGER, parse_tree
 JSON_START: Final = b"{"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """An intent with a known identity. `intent` and `intent_sha256` are None where `error` says what is wrong with it."""
+class Reading(Struct, frozen=True, kw_only=True):
+    """An intent with a known identity. `intent`, `known` and `intent_sha256` are None where `error` says what is wrong with it."""
 
     tenant_id: str
     action_intent_id: str
@@ -26,6 +27,7 @@ class Reading:
     expires_at_epoch: int
     original: Original
     intent: ApprovedIntent | None = None
+    known: WrittenIntent | None = None
     intent_sha256: str | None = None
     error: ValidationError | None = None
 
@@ -59,11 +61,13 @@ def read_original(original: Original, *, max_bytes: int) -> Reading:
 
 def read_intent(intent: ApprovedIntent, original: Original | None = None) -> Reading:
     """The reading of a decoded intent, `original` being its bytes where they are at hand."""
+    known: WrittenIntent | None = None
     digest: str | None = None
-    flaw = _inexact_number(intent)
+    flaw = None if has_exact_numbers(intent) else _inexact_number(intent)
     if flaw is None:
         try:
-            digest = ids.intent_sha256(intent)
+            known = written(intent)
+            digest = ids.intent_sha256_of(intent, known.parameters_text)
         except ValidationError as error:
             flaw = error
     return Reading(
@@ -74,6 +78,7 @@ def read_intent(intent: ApprovedIntent, original: Original | None = None) -> Rea
         expires_at_epoch=_epoch_s(intent.expires_at_epoch),
         original=original or Original(key=intent.action_intent_id.encode(), value=codec.encode(intent)),
         intent=intent,
+        known=known,
         intent_sha256=digest,
         error=flaw,
     )

@@ -9,6 +9,7 @@ from enact.intent_records import APPROVED_AT, passed_on, with_approved_at
 from enact.kafka.partitioner import partition_of
 from enact.kafka.stage import DeadLetter, Effect, StateView
 from enact.kafka.transport import Headers, InRecord, OutRecord
+from enact.read_back import ReadBack
 from enact.records import codec
 from enact.records.enums import Decision
 from enact.records.intent import Admission, Header, Original, ReturnedIntent, SourcePosition, ValidatedIntent
@@ -40,6 +41,7 @@ class ValidationStage:
         self._registry = registry
         self._clock = clock
         self._limits = limits or Limits()
+        self._appended: ReadBack[Admission] = ReadBack()
         self._unread: dict[bytes, str | None] = {}
 
     def decide(self, record: InRecord, state: StateView | None) -> Sequence[Effect]:
@@ -61,7 +63,7 @@ class ValidationStage:
         """
         if record.value is None:
             raise StateLostError("A tombstone in the admissions log, where none is ever written.")
-        admission = codec.decode(Admission, record.value)
+        admission = self._appended.take(record.value) or codec.decode(Admission, record.value)
         key = admission_key(admission.tenant_id, admission.action_intent_id, admission.generation)
         self._unread.pop(key, None)
         known = state.get(key)
@@ -128,17 +130,20 @@ class ValidationStage:
     def _append(self, record: InRecord, reading: Reading, generation: int) -> OutRecord:
         key = admission_key(reading.tenant_id, reading.action_intent_id, generation)
         admission = self._admission(record, reading, generation, is_contested=self._is_contested(key, reading.intent_sha256))
+        value = codec.encode(admission)
+        if admission.decision is Decision.ADMITTED:
+            self._appended.keep(value, admission)
         return OutRecord(
             topic=self._topics.admissions,
             partition=record.partition,
             key=key,
-            value=codec.encode(admission),
+            value=value,
             headers=self._began(record),
         )
 
     def _began(self, record: InRecord) -> Headers:
         """The first hop says when the way began; what somebody else says of that is not believed."""
-        headers = tuple(one for one in passed_on(record.headers) if one[0] != APPROVED_AT or record.topic != self._topics.approved)
+        headers = tuple([one for one in passed_on(record.headers) if one[0] != APPROVED_AT or record.topic != self._topics.approved])
         return with_approved_at(headers, record.timestamp_ms)
 
     def _is_contested(self, key: bytes, intent_sha256: str | None) -> bool:
@@ -174,7 +179,7 @@ class ValidationStage:
         intent, view = reading.intent, self._registry()
         if intent is None:
             return None, reading.error
-        candidate = Candidate(intent=intent, registry=view, now_ms=now_ms, limits=self._limits)
+        candidate = Candidate(intent=intent, known=reading.known, registry=view, now_ms=now_ms, limits=self._limits)
         error = reading.error or first_failure(candidate)
         if error is not None or reading.intent_sha256 is None:
             return None, error

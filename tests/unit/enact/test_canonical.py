@@ -13,12 +13,12 @@ from enact import canonical, strict_json
 from enact.canonical import (
     canonical_json,
     canonical_text,
-    joined_sha256,
     number_text,
     parse_json,
     parse_with_text,
     scalars_sha256,
     sha256_hex,
+    sha256_with,
 )
 from enact.errors import ErrorCode, ValidationError
 from enact.records.enums import Step
@@ -238,9 +238,21 @@ def test_texts_and_whole_numbers_have_the_digest_that_every_array_has(items: lis
         assert scalars_sha256(*items) == expected
 
 
-@given(st.lists(st.lists(JSON_VALUES, min_size=1, max_size=3), min_size=1, max_size=3))
-def test_arrays_joined_have_the_digest_of_one_array_with_all_their_items(arrays: list[list[Any]]) -> None:
-    assert joined_sha256(*map(canonical_json, arrays)) == sha256_hex([item for array in arrays for item in array])
+ITEMS = st.lists(TEXTS | st.integers(-(2**54), 2**54) | st.none() | st.just({"a": 1, "b": "x"}), min_size=1, max_size=4)
+
+
+@given(ITEMS, JSON_VALUES, st.data())
+def test_an_item_at_hand_as_text_gives_the_digest_that_the_item_gives(items: list[Any], item: Any, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(items) - 1))
+    whole = [*items[:at], item, *items[at + 1 :]]
+    try:
+        expected = sha256_hex(whole)
+    except ValidationError as error:
+        with pytest.raises(ValidationError) as caught:
+            sha256_with(items, at, canonical_json(item).decode())
+        assert caught.value.code is error.code  # noqa: PT017 - the two must refuse alike
+    else:
+        assert sha256_with(items, at, canonical_json(item).decode()) == expected
 
 
 @given(JSON_VALUES)

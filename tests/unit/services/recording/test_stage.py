@@ -370,3 +370,17 @@ class TestTrust:
             make_stage().decide(in_record("results", key, value), MemoryState())
 
         assert raised.value.code is code
+
+
+def test_whoever_published_it_an_outcome_is_folded_alike() -> None:
+    publisher, reader = make_stage(), make_stage()
+    (outcome,) = [
+        one
+        for one in publisher.decide(in_record("results", KEY, codec.encode(make_result())), MemoryState())
+        if isinstance(one, OutRecord) and one.topic == "outcomes"
+    ]
+    read = in_record("outcomes", outcome.key, outcome.value)
+    own, foreign = MemoryState(), MemoryState()
+
+    assert publisher.fold(read, own) == reader.fold(read, foreign) == []
+    assert own.values == foreign.values != {}

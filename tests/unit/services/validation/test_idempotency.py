@@ -5,7 +5,7 @@ import pytest
 from enact.errors import ErrorCode
 from enact.records import codec
 from enact.records.enums import Decision
-from enact.records.intent import ApprovedIntent
+from enact.records.intent import ApprovedIntent, ValidatedIntent
 from enact.records.ledger import LedgerEntry
 from enact.registry import RegistryView
 from tests.factories import (
@@ -152,3 +152,16 @@ class TestIdempotency:
 
         assert one.entry_id == other.entry_id
         assert one.at_ms != other.at_ms
+
+
+@pytest.mark.parametrize("wire", ["avro", "json"])
+def test_whoever_appended_it_an_admission_has_the_same_consequences(wire: str) -> None:
+    intent = make_intent(parameters='{ "subject" : "Call Kim" }', edited_fields=("subject",))
+    published = intent if wire == "avro" else {**intent_json_tree(intent), "parameters": intent.parameters}
+    appender, reader = World(), World()
+
+    sent = appender.publish(published)
+
+    (appended,) = appender.log.records
+    assert reader.stage.fold(appended, reader.log.state) == sent
+    assert only(sent, "validated", ValidatedIntent).intent.parameters == '{"subject":"Call Kim"}'
