@@ -68,7 +68,7 @@ def _objects(text: str, file: str) -> Iterator[tuple[str, Any]]:
         else:
             yield file, whole
         return
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield f"{file}, line {number}", _parsed(line)
 
@@ -77,8 +77,8 @@ def _is_one_document(text: str) -> bool:
     """False for JSON lines; a text that is neither is told as one document."""
     try:
         json.loads(text)
-    except ValueError:
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
+    except (ValueError, RecursionError):
+        lines = [line.strip() for line in text.split("\n") if line.strip()]
         return not (len(lines) > 1 and all(line.startswith("{") and line.endswith("}") for line in lines))
     return True
 

@@ -14,7 +14,7 @@ from enact.records.avro_form import check_event, parameters_text
 from enact.records.shape import Enumeration, EventUnion, ListOf, MapOfText, Nullable, ParametersText, RecordOf, Scalar, Shape, shape_of
 from enact.strict_json import FlawError
 
-CANNOT_READ: Final = (IndexError, KeyError, ValueError, OverflowError, FlawError)
+CANNOT_READ: Final = (IndexError, KeyError, ValueError, OverflowError, struct.error, FlawError)
 _MAX_SHIFT: Final = 63
 _ONE_BYTE_SYMBOLS: Final = 64
 
@@ -207,10 +207,12 @@ class _Writer:
         def read_one() -> None:
             found = self.value(schema, item, is_kept=is_kept)
             if is_kept:
-                self.line(f"{name} += ({found},)")
+                self.line(f"{name}.append({found})")
 
-        self.line(f"{name} = ()")
+        self.line(f"{name} = []")
         self._blocks(read_one)
+        if is_kept:
+            self.line(f"{name} = tuple({name})")
 
     def _map(self, name: str, *, is_kept: bool) -> None:
         def read_one() -> None:

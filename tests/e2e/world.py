@@ -99,11 +99,17 @@ class World:
 
     def publish(self, intents: Iterable[ApprovedIntent]) -> None:
         """As an upstream would: JSON, keyed by id, murmur2."""
+        topic, partitions = self.platform.topic("intents.approved"), self.platform.options.partitions
+        self.send(
+            OutRecord(topic, partition_of(intent.action_intent_id, partitions), intent.action_intent_id.encode(), encode_json(intent))
+            for intent in intents
+        )
+
+    def send(self, records: Iterable[OutRecord]) -> None:
+        """Any records, where they are told to go."""
         writer = KafkaWriter(self.platform.kafka)
-        topic = self.platform.topic("intents.approved")
-        for intent in intents:
-            partition = partition_of(intent.action_intent_id, self.platform.options.partitions)
-            writer.send(OutRecord(topic, partition, intent.action_intent_id.encode(), encode_json(intent)))
+        for record in records:
+            writer.send(record)
         writer.flush(60)
         writer.close()
 
@@ -128,6 +134,15 @@ class World:
         reader.close()
         assert not left, f"could not read {short} to its end"
         return records
+
+    def size(self, short: str) -> int:
+        """How many records a topic has, without reading them."""
+        reader = LogReader(self.platform.kafka)
+        topic = self.platform.topic(short)
+        partitions = [TopicPartition(topic, p) for p in range(reader.partition_count(topic))]
+        begins, ends = reader.begin_offsets(partitions), reader.end_offsets(partitions)
+        reader.close()
+        return sum(ends[tp] - begins[tp] for tp in partitions)
 
     def records(self, short: str, kind: type[R]) -> list[R]:
         """Every record of a topic, decoded."""

@@ -195,6 +195,7 @@ FINE = (
     fine("faces and scripts", lambda g: g.intent(parameters_=_subject("\U0001f9d1\u200d\U0001f680 \u4f60\u597d e\u0301"))),
     fine("255 characters", lambda g: g.intent(parameters_=_subject("\U0001f680" * 255))),
     fine("text that grows when written as JSON", lambda g: g.intent(decision_trace_id="\x01" * 200_000)),
+    fine("200,000 empty names", lambda g: g.intent(edited_fields=("",) * 200_000)),
     fine("a path in the target", lambda g: g.intent(target=Target(entity_type="../../Account", entity_id="001A|/..;DROP TABLE"))),
     fine("largest exact integer", lambda g: with_raw(g, "approval", json.dumps(g.tree()["approval"] | {"approved_at": 2**53 - 1}))),
     fine("id of 128 characters", _long, who=_long_id),

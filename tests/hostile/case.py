@@ -11,7 +11,8 @@ from typing import Any
 
 from enact.error_catalogue import Consequence
 from enact.errors import ErrorCode
-from enact.kafka.transport import Headers
+from enact.kafka.partitioner import partition_of
+from enact.kafka.transport import Headers, OutRecord
 from enact.records import Approval, ApprovalSource, ApprovedIntent, Target
 from enact.records.codec import encode, encode_json
 
@@ -40,6 +41,11 @@ class Published:
     topic: str = APPROVED
     shift: int = 0
     headers: Headers = ()
+
+    def placed(self, partition_count: int, topic_name: Callable[[str], str]) -> OutRecord:
+        """The record as a producer writes it."""
+        partition = (partition_of(self.home, partition_count) + self.shift) % partition_count
+        return OutRecord(topic_name(self.topic), partition, self.key, self.value, self.headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,9 @@ from enact.clock import ManualClock
 from enact.errors import AmbiguousError, AuthError, DownstreamError, RejectedError
 from enact.kafka.local import LocalBroker
 from enact.kafka.loop_context import ActiveStage, LoopContext
-from enact.kafka.partitioner import partition_of
 from enact.kafka.stage import Stage
 from enact.kafka.stage_loop import StageLoop
-from enact.kafka.transport import InRecord, OutRecord, Writer
+from enact.kafka.transport import InRecord, Writer
 from enact.records import ActionOutcome, LedgerEntry
 from enact.records import Owner as ClaimOwner
 from enact.records.codec import decode
@@ -43,7 +42,7 @@ from services.validation.emission import Topics as ValidationTopics
 from services.validation.stage import ValidationStage
 from tests.factories import NOW_MS, make_ref
 from tests.hostile.called import shipped_entries
-from tests.hostile.case import DOWN, LOCKED_OUT, LOST, OTHER_TENANT, PARTIAL, REJECTED, TENANT, Published, Sample
+from tests.hostile.case import DOWN, LOCKED_OUT, LOST, OTHER_TENANT, PARTIAL, REJECTED, TENANT, Sample
 from tests.hostile.verdict import Seen
 from tests.unit.services.invocation.fakes import Meter
 from topology.stages import dead_letters
@@ -125,7 +124,7 @@ class Line:
     def publish(self, samples: Sequence[Sample]) -> None:
         """Append every record where it belongs, or where it does not."""
         for record in [record for sample in samples for record in sample.records]:
-            self.broker.append(placed(record, PARTITIONS, name(record.topic)))
+            self.broker.append(record.placed(PARTITIONS, name))
 
     def settle(self) -> None:
         """Turn until nothing happens any more, also after every wait that a retry may take."""
@@ -250,12 +249,6 @@ class Line:
             meter=meter,
         )
         return self._loop(stage, Owner(stage.inputs, memories, desk, tell_fresh=lambda is_fresh: None), writer)
-
-
-def placed(record: Published, partition_count: int, topic: str) -> OutRecord:
-    """The record as a producer writes it."""
-    partition = (partition_of(record.home, partition_count) + record.shift) % partition_count
-    return OutRecord(topic, partition, record.key, record.value, record.headers)
 
 
 async def _breathe() -> None:

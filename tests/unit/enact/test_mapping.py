@@ -99,6 +99,12 @@ def test_a_constant_that_is_no_exact_json_is_refused(value: str) -> None:
         mapped(MappingRule(argument="a", transform="CONSTANT", value=value))
 
 
+def test_an_index_of_thousands_of_digits_names_nothing() -> None:
+    rule = MappingRule(argument="x", source=f"parameters.list.{'9' * 5000}")
+
+    assert mapped(rule, {"list": ["a"]}) == {}
+
+
 def test_what_a_value_contains_is_never_read_as_a_mark() -> None:
     rule = MappingRule(argument="a", transform="TEMPLATE", template="{parameters.name}!")
 

@@ -1,5 +1,7 @@
 """Damaged bytes: every damage is named, nothing else is ever raised."""
 
+import struct
+import time
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from enact.errors import ErrorCode, ValidationError
 from enact.records import (
     ApprovedIntent,
+    Backoff,
     Notification,
     NotificationKind,
     ToolCall,
@@ -52,6 +55,24 @@ def test_every_cut_of_an_avro_value_is_malformed() -> None:
 
     for length in range(len(value)):
         assert refusal_of(ApprovedIntent, value[:length]).code is ErrorCode.MALFORMED_RECORD
+
+
+def test_a_list_of_two_hundred_thousand_items_is_read_in_time_that_grows_with_it_and_not_faster() -> None:
+    value = encode(an_intent(edited_fields=("",) * 200_000))
+
+    started_s = time.thread_time()
+    record = decode(ApprovedIntent, value)
+    took_s = time.thread_time() - started_s
+
+    assert len(record.edited_fields) == 200_000
+    assert took_s < 2.0
+
+
+def test_a_number_that_is_cut_short_is_malformed() -> None:
+    value = encode(a_call(backoff=Backoff(factor=1.5)))
+    cut = value[: value.index(struct.pack("<d", 1.5)) + 3]
+
+    assert "cut short" in refusal_of(ToolCall, cut).message
 
 
 def test_bytes_after_the_record_are_malformed() -> None:
