@@ -47,7 +47,7 @@ def written(intent: ApprovedIntent) -> WrittenIntent:
     """An intent with its parameters decoded once. Raises: ValidationError PARAMETERS_INVALID or NUMBER_NOT_EXACT."""
     tree, text = parse_with_text(intent.parameters)
     if not isinstance(tree, dict):
-        raise ValidationError(f"parameters: found {found(tree)}, expected an object.")
+        raise ValidationError(f"parameters: found {found(tree)}, expected an object: put the parameters into one object.")
     return WrittenIntent(intent, tree, text)
 
 

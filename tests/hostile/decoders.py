@@ -1,5 +1,6 @@
 """Every decoder of bytes and texts that come from outside, and what it may raise: nothing but that, soon, and without showing a value."""
 
+import json
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
@@ -17,8 +18,9 @@ from connectors.http import HttpAnswer
 from enact.canonical import canonical_text
 from enact.clock import ManualClock
 from enact.errors import AmbiguousError, AuthError, ConfigurationError, EnactError, PermanentError, ValidationError
-from enact.ids import intent_from_json, key_of, parts_of
+from enact.ids import key_of, parts_of
 from enact.intent_records import approved_at, passed_on
+from enact.intent_text import intent_from_json, read_written
 from enact.kafka.dead_letter import dead_letter_record, letter_for
 from enact.kafka.local import LocalBroker
 from enact.kafka.stage import DeadLetter
@@ -106,6 +108,25 @@ def _decode(cls: type, value: bytes) -> object:
     return record
 
 
+def _parse(text: bytes) -> object:
+    """What is read quickly is what a parser reads that sees every key."""
+    tree = parse_json(text)
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len(dict(pairs)) == len(pairs), "a doubled key was let through"
+        return dict(pairs)
+
+    assert repr(json.loads(text, object_pairs_hook=members)) == repr(tree)
+    return tree
+
+
+def _intent_text(text: str) -> object:
+    """The short way gives what the codec gives."""
+    told = intent_from_json(text)
+    assert told == decode(ApprovedIntent, text.encode())
+    return read_written(text)
+
+
 def _decide(drawn: tuple[bytes, bytes | None]) -> object:
     """The whole of validation's decision on one record, with its log read back."""
     value, key = drawn
@@ -186,9 +207,9 @@ IN_JSON = tuple(value for value in INTENTS if value.startswith(b"{"))
 
 DECODERS: tuple[Decoder, ...] = (
     *(_of_class(cls) for cls in dict.fromkeys(cls for cls, _ in SEEDS)),
-    Decoder("parse_json", _damaged(JSON_SEED), parse_json),
+    Decoder("parse_json", _damaged(JSON_SEED, JSON_SEED.replace(b",", b" , ")), _parse),
     Decoder("canonical_text", _texts(JSON_SEED), canonical_text),
-    Decoder("intent_from_json", _texts(*IN_JSON), intent_from_json),
+    Decoder("intent_from_json", _texts(*IN_JSON), _intent_text),
     Decoder("parts_of", _damaged(key_of("acme", PLANTED, "1")) | st.binary(max_size=40), parts_of),
     Decoder(
         "mapping",
