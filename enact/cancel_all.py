@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from enact.command_door import CommandDoor
 from enact.commands import command_event, command_record, fresh_id
-from enact.errors import BrokerError, EnactError
+from enact.errors import BrokerError, ValidationError
 from enact.execution import DAY_MS, HORIZON_MS
 from enact.kafka.transport import NextOffset, Reader, TopicPartition
 from enact.lifecycle import TERMINAL
@@ -162,7 +162,7 @@ def _entry(value: bytes | None) -> tuple[LedgerEntry, ...]:
     """The entry; one that cannot be decoded says nothing to us."""
     try:
         return (decode(LedgerEntry, value),) if value is not None else ()
-    except EnactError:
+    except ValidationError:
         return ()
 
 
