@@ -316,7 +316,7 @@ def verdict(step: StepState) -> Verdict:
         return Verdict(Status.SUCCEEDED, effect)
     if step.open_attempt is not None:
         return Verdict(Status.EXECUTING, effect)
-    if step.unknown_attempts:
+    if step.has(AttemptState.UNKNOWN):
         return Verdict(Status.RETRYING if is_automatic_step_left(step) else Status.IN_DOUBT, effect)
     if effect is Effect.PARTIAL:
         return Verdict(Status.FAILED, effect)
@@ -334,7 +334,7 @@ def _effect(step: StepState) -> Effect:
         return Effect.APPLIED
     if step.has(AttemptState.PARTIAL):
         return Effect.PARTIAL
-    if step.unsettled_attempts:
+    if step.has(AttemptState.OPEN) or step.has(AttemptState.UNKNOWN):
         return Effect.UNKNOWN
     return Effect.NOT_APPLIED if step.attempts else Effect.NONE
 

@@ -5,6 +5,7 @@ Digests are SHA-256 over a canonical JSON array (RFC 8785), 64 hex digits.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from enact.canonical import canonical_json, canonical_text, scalars_sha256, sha256_with
@@ -26,6 +27,7 @@ def is_id(text: str) -> bool:
     return ID_PATTERN.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=8192)
 def key_of(*parts: str) -> bytes:
     """A record or state key of several parts, each with its length in UTF-8 bytes in front: `4:acme5:int-1`.
 

@@ -97,6 +97,8 @@ class StageLoop:
 
     def turn(self) -> int:
         """One round; returns how many records it took."""
+        if self._active is None and (gather_s := self._pace.gather_s()):
+            time.sleep(gather_s)
         wait_s = MAX_WAIT_S if self._active is None else min(MAX_WAIT_S, max(0.0, self._active.wait_s()))
         batch = self._reader.take(1 if self._singly.is_on else self._pace.max_records, wait_s)
         hit(Failpoint.AFTER_READ)
