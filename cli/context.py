@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.up_file import Running, running
-from enact.cancel_all import CancelAll
 from enact.clock import Clock, SystemClock
-from enact.command_door import CommandDoor, CommandTopics
-from enact.commands import Commands
 from enact.errors import ConfigurationError, EnactError
 from enact.ids import is_id
-from enact.kafka.transport import Reader, Writer
-from enact.registry_commands import RegistryCommands
 from enact.settings import KafkaSettings, KernelSettings, load
-from enact.switch_commands import SwitchCommands
 from topology.topics import topic_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from enact.cancel_all import CancelAll
+    from enact.command_door import CommandDoor
+    from enact.commands import Commands
+    from enact.kafka.transport import Reader, Writer
+    from enact.registry_commands import RegistryCommands
+    from enact.switch_commands import SwitchCommands
 
 
 def _an_id(text: str) -> str:
@@ -61,7 +62,7 @@ def api_url(given: str | None) -> str:
 class Cluster:
     """An open door to the cluster for one verb."""
 
-    writer: Writer
+    writer: "Writer"
     open_reader: "Callable[[], Reader]"
     clock: Clock
     actor: str
@@ -80,26 +81,36 @@ class Cluster:
             reader.close()
 
     @property
-    def door(self) -> CommandDoor:
+    def door(self) -> "CommandDoor":
         """What commands work through."""
+        from enact.command_door import CommandDoor, CommandTopics
+
         names = {short: self.topic(short) for short in ("ledger", "executions", "switches", "registry")}
         topics = CommandTopics(**names)
         return CommandDoor(writer=self.writer, open_reader=self.open_reader, topics=topics, clock=self.clock, actor=self.actor)
 
-    def commands(self) -> Commands:
+    def commands(self) -> "Commands":
         """Cancel and resolve."""
+        from enact.commands import Commands
+
         return Commands(self.door)
 
-    def cancel_all(self) -> CancelAll:
+    def cancel_all(self) -> "CancelAll":
         """Cancel whatever of a tenant has not ended."""
+        from enact.cancel_all import CancelAll
+
         return CancelAll(self.door)
 
-    def switches(self) -> SwitchCommands:
+    def switches(self) -> "SwitchCommands":
         """Engage, release, list."""
+        from enact.switch_commands import SwitchCommands
+
         return SwitchCommands(self.door)
 
-    def registry(self) -> RegistryCommands:
+    def registry(self) -> "RegistryCommands":
         """Apply, list."""
+        from enact.registry_commands import RegistryCommands
+
         return RegistryCommands(self.door)
 
 
@@ -113,8 +124,8 @@ def kafka_settings(settings: KernelSettings) -> KafkaSettings:
     found = running(settings.data_dir).bootstrap_servers
     if found is None:
         raise ConfigurationError(
-            "There is no cluster to talk to: start one with `enact up` in another terminal (same ENACT_DATA_DIR), "
-            "or set ENACT_KAFKA__BOOTSTRAP_SERVERS to yours."
+            "There is no cluster to talk to: start one with `enact up` in another terminal (same ENACT_DATA_DIR) and wait "
+            "until it says that enact is running; or set ENACT_KAFKA__BOOTSTRAP_SERVERS to yours."
         )
     return settings.kafka.model_copy(update={"bootstrap_servers": found})
 

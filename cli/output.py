@@ -37,9 +37,10 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table for people. Where the terminal is too narrow for it, one block for each row: an id cut in two helps nobody.
+    """A table for people. Nothing but the last column is ever wrapped: an id cut in two helps nobody.
 
-    Only the last column is ever wrapped. A file or a pipe has no width of its own: nothing is wrapped there.
+    Where the terminal is too narrow, the last column stands below its row; where even that is too wide, each row is a block.
+    A file or a pipe has no width of its own: there everything stands in one line.
     """
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     say("\n".join(table_lines(columns, rows, width)))
@@ -49,17 +50,26 @@ def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], width: in
     """The lines of a table, or of blocks; `width` None = as wide as it gets."""
     rows = [[_CONTROL.sub(" ", cell) for cell in row] for row in rows]
     widths = [max(len(row[place]) for row in (columns, *rows)) for place in range(len(columns) - 1)]
-    left = None if width is None else width - sum(widths) - _GAP * len(widths)
-    if left is not None and left < _LEAST:
-        pairs = [dict(zip(columns, row, strict=True)) for row in rows]
-        return "\n\n".join("\n".join(fact_lines(one)) for one in pairs).splitlines()
-    indent = " " * (sum(widths) + _GAP * len(widths))
-    lines = []
-    for row in (columns, *rows):
-        start = "".join(f"{cell:<{size + _GAP}}" for cell, size in zip(row[:-1], widths, strict=True))
-        first, *more = (wrap(row[-1], left, break_long_words=False, break_on_hyphens=False) if left else [row[-1]]) or [""]
-        lines += [f"{start}{first}".rstrip(), *(indent + text for text in more)]
-    return lines
+    head = sum(widths) + _GAP * len(widths)
+    if width is not None and head - _GAP > width:
+        blocks = ["\n".join(fact_lines(dict(zip(columns, row, strict=True)))) for row in rows]
+        return "\n\n".join(blocks).splitlines()
+    starts = ["".join(f"{cell:<{size + _GAP}}" for cell, size in zip(row[:-1], widths, strict=True)) for row in (columns, *rows)]
+    lasts = [columns[-1], *(row[-1] for row in rows)]
+    lines: list[str] = []
+    if width is None or width - head >= _LEAST:
+        for start, last in zip(starts, lasts, strict=True):
+            first, *more = _wrapped(last, None if width is None else width - head)
+            lines += [f"{start}{first}".rstrip(), *(" " * head + text for text in more)]
+        return lines
+    for start, last in zip(starts[1:], lasts[1:], strict=True):
+        lines += [start.rstrip(), *(" " * _GAP + text for text in _wrapped(last, width - _GAP) if text)]
+    return [starts[0].rstrip(), *lines]
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    """At spaces only; at least one line."""
+    return [text] if width is None else wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def end(code: Exit, message: str, *, as_json: bool = False, **details: Any) -> NoReturn:

@@ -1,5 +1,6 @@
 """The verbs of `enact`, each in a module that is loaded only when its verb is given: `enact --help` stays quick."""
 
+import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
 from types import MappingProxyType
@@ -8,6 +9,8 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperGroup
 from typer.main import get_group
+
+from cli.exit_codes import Exit
 
 
 class Verb(NamedTuple):
@@ -52,6 +55,14 @@ class VerbGroup(TyperGroup):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.commands = _Commands()
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a verb; Ctrl-C ends it with a word and its own exit code."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.stderr.write("Interrupted. What was sent before that counts: look before you repeat it.\n")
+            raise typer.Exit(Exit.INTERRUPTED) from None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The list of verbs in the help, without loading any."""

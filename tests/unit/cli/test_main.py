@@ -46,6 +46,18 @@ def test_a_misspelt_verb_is_met_with_the_right_one() -> None:
     assert "Did you mean 'status'?" in result.stderr
 
 
+def test_an_interrupted_verb_says_so_and_ends_with_its_own_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def get(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.status.get", get)
+
+    result = CliRunner().invoke(app, ["status", "x", "--tenant", "acme", "--account", "a", "--api-url", "http://127.0.0.1:1"])
+
+    assert result.exit_code == Exit.INTERRUPTED
+    assert result.stderr.startswith("Interrupted.")
+
+
 def test_every_exit_code_has_its_meaning_in_the_help() -> None:
     assert set(MEANINGS) == set(Exit)
     for code in Exit:

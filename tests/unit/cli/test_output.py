@@ -27,8 +27,17 @@ def test_only_the_last_column_is_wrapped_and_nothing_is_cut() -> None:
     assert lines[-1].endswith("http://127.0.0.1:8090/a-very-long-address")
 
 
-def test_a_narrow_terminal_gets_a_block_for_each_row() -> None:
-    lines = table_lines(COLUMNS, ROWS, 40)
+def test_on_a_narrow_terminal_the_last_column_stands_below_its_row() -> None:
+    lines = table_lines(COLUMNS, [*ROWS, ["c", "HELD", ""]], 40)
+
+    assert lines[0] == "id                    status"
+    assert lines[1] == "new-0123456789abcdef  SUCCEEDED"
+    assert lines[2].startswith("  made: word")
+    assert lines[-3:] == ["b                     FAILED", "  http://127.0.0.1:8090/a-very-long-address", "c                     HELD"]
+
+
+def test_a_very_narrow_terminal_gets_a_block_for_each_row() -> None:
+    lines = table_lines(COLUMNS, ROWS, 30)
 
     assert lines[0] == "id               new-0123456789abcdef"
     assert lines[3] == ""
