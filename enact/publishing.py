@@ -6,10 +6,11 @@ from enum import StrEnum
 
 from enact.errors import ErrorCode, ValidationError
 from enact.ids import execution_trace_id, is_id
+from enact.intent_text import intent_json
 from enact.kafka.partitioner import partition_of
 from enact.kafka.transport import OutRecord
 from enact.records import ApprovedIntent
-from enact.records.codec import encode, encode_json
+from enact.records.codec import encode
 
 CE_TYPE = "enact.intent.approved"
 MAX_INTENT_BYTES = 262_144
@@ -37,7 +38,7 @@ def intent_record(
                 f"{name} is a string of {len(text)} characters that is no id: letters, digits and ._:- only, 1 to 128 of them.",
                 code=ErrorCode.FIELD_MISSING,
             )
-    value = encode_json(intent) if wire_format is WireFormat.JSON else encode(intent)
+    value = intent_json(intent).encode() if wire_format is WireFormat.JSON else encode(intent)
     if len(value) > MAX_INTENT_BYTES:
         raise ValidationError(
             f"The intent has {len(value)} bytes, more than {MAX_INTENT_BYTES}: keep large content elsewhere and pass a reference.",

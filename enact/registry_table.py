@@ -42,10 +42,7 @@ class RegistryTable:
     def view(self) -> RegistryView:
         """The registry now. The same object until the topic has something new. Raises: FencedError as `wait_for`."""
         self._reached(0, 0.0)
-        source = self._table.view
-        if source is not self._source:
-            self._view, self._source = _view_of(source), source
-        return self._view
+        return self._newest()
 
     def wait_for(self, offset: int) -> RegistryView:
         """A view that holds every record below `offset`.
@@ -55,7 +52,13 @@ class RegistryTable:
         """
         if not self._reached(offset, WAIT_S):
             raise NotReadyError(f"The registry table has not reached offset {offset} within {WAIT_S:g} s.")
-        return self.view()
+        return self._newest()
+
+    def _newest(self) -> RegistryView:
+        source = self._table.view
+        if source is not self._source:
+            self._view, self._source = _view_of(source), source
+        return self._view
 
     def _reached(self, offset: int, timeout_s: float) -> bool:
         try:
