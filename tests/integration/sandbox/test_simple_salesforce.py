@@ -76,6 +76,23 @@ def test_it_upserts_by_external_id(salesforce: Any) -> None:
     assert salesforce.Task.get_by_custom_id("Enact_Key__c", "key-1")["Subject"] == "Two"
 
 
+def test_it_makes_an_opportunity_only_with_all_that_salesforce_requires_and_sets_a_field_of_it(salesforce: Any) -> None:
+    deal = {"Name": "Two more seats", "StageName": "Prospecting", "CloseDate": "2030-03-31", "Amount": 2400.5}
+    for missing in ("Name", "StageName", "CloseDate"):
+        with pytest.raises(SalesforceMalformedRequest) as refused:
+            salesforce.Opportunity.upsert("Enact_Key__c/key-1", {name: deal[name] for name in deal if name != missing})
+        assert content(refused)[0]["fields"] == [missing]
+
+    made = [salesforce.Opportunity.upsert("Enact_Key__c/key-1", deal) for _ in range(2)]
+    (found,) = salesforce.query("SELECT Id, Amount FROM Opportunity WHERE Enact_Key__c = 'key-1'")["records"]
+    changed = salesforce.Opportunity.update(found["Id"], {"StageName": "Closed Won"})
+
+    assert (made, changed, found["Amount"]) == ([201, 200], 204, 2400.5)
+    assert salesforce.Opportunity.get(found["Id"])["StageName"] == "Closed Won"
+    with pytest.raises(SalesforceResourceNotFound):
+        salesforce.Opportunity.update("006Sb000000009ZAAA", {"StageName": "Closed Won"})
+
+
 def test_it_queries_in_soql(salesforce: Any) -> None:
     for number in range(3):
         salesforce.Task.create({"Subject": "it's one" if number == 1 else "another", "Enact_Key__c": f"key-{number}"})
