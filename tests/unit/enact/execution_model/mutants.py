@@ -57,6 +57,8 @@ def _match_by_attempt(patch: pytest.MonkeyPatch) -> None:
 
 
 def _forget_the_unknown(patch: pytest.MonkeyPatch) -> None:
+    has = StepState.has
+    patch.setattr(StepState, "has", lambda step, state: state is not AttemptState.UNKNOWN and has(step, state))
     patch.setattr(StepState, "unknown_attempts", property(lambda _: ()))
     patch.setattr(StepState, "unsettled_attempts", property(lambda step: tuple(a for a in step.attempts if a.state is AttemptState.OPEN)))
 
