@@ -13,6 +13,7 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from enact.errors import BrokerError, ConfigurationError, ErrorCode
+from enact.kafka import schema_registry
 from enact.kafka.schema_registry import ClientSchemaRegistry, SchemaRegistryUnavailableError, connected
 from enact.kafka.value_framing import value_framing
 from enact.records import ApprovedIntent
@@ -211,6 +212,22 @@ def test_schemas_are_not_added_where_that_is_not_allowed(client: SchemaRegistryC
         ClientSchemaRegistry(client).register(subjects(), is_adding=False)
 
     assert client.get_subjects() == []
+
+
+def test_a_class_without_a_subject_is_not_written() -> None:
+    with pytest.raises(ConfigurationError, match="ApprovedIntent has no subject"):
+        ClientSchemaRegistry(Failing(OSError())).header_of(ApprovedIntent)
+
+
+def test_with_an_address_values_are_framed_until_the_end(client: SchemaRegistryClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema_registry, "connected", lambda _: client)
+    before = encode(an_intent())
+
+    with value_framing(SchemaRegistrySettings(url="http://schemas.example"), subjects()):
+        framed = encode(an_intent())
+
+    assert framed[:1] == b"\x00"
+    assert encode(an_intent()) == before
 
 
 def test_without_an_address_nothing_changes() -> None:
