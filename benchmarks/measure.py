@@ -104,7 +104,7 @@ def measure(pipeline: Pipeline, load: Load, *, tag: str, driver_pid: int, tell: 
     measured.bytes_per_execution["all"] = round(sum(measured.bytes_per_execution.values()), 1)
     measured.stages = batching(metrics_before, pipeline.metrics(), load.count)
     measured.tool = pipeline.tool.stats()
-    _require_success(measured, watch.ends.values)
+    require_success(measured, watch.ends.values)
     return measured
 
 
@@ -117,7 +117,8 @@ def idle_cpu(pids: dict[str, int], seconds: float) -> dict[str, float]:
     return found | {"all": round(sum(found.values()), 4)}
 
 
-def _require_success(measured: Measured, values: list[bytes]) -> None:
+def require_success(measured: Measured, values: list[bytes]) -> None:
+    """Raises: RuntimeError unless every execution succeeded, with exactly one call."""
     statuses = Counter(decode(ActionOutcome, value).status for value in values)
     if statuses != {Status.SUCCEEDED: measured.count}:
         shown = ", ".join(f"{number} {status}" for status, number in statuses.items())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
-from benchmarks.report import PROCESSES, shown
+from benchmarks.report import PROCESSES, bare_cpu_us, shown
 
 WIDTH: Final = 860
 LABEL: Final = 190
@@ -122,6 +122,9 @@ def _cpu(result: Mapping[str, Any]) -> Panel:
         parts = tuple((process, one[f"cpu_us.{process}"]) for process in PROCESSES[:-1] if one.get(f"cpu_us.{process}"))
         if parts:
             bars.append(Bar(name, parts))
+    bare = (result["bare"] or {}).get("saturated")
+    if bare:
+        bars.append(Bar("bare loop", tuple((name, value) for name, value in bare_cpu_us(bare).items() if name != "all" and value)))
     return Panel("CPU per execution, µs, saturated, by process (less is better)", tuple(bars))
 
 

@@ -73,6 +73,14 @@ def shown(value: float | None, *, digits: int = 3) -> str:
     return f"{float(f'{value:.{digits}g}'):g}"
 
 
+def bare_cpu_us(bare: Mapping[str, float]) -> dict[str, float]:
+    """The bare loop's CPU per execution by the names of our processes, and of all of them."""
+    theirs = {"validation": "validate", "tool_mapping": "map", "invocation": "invoke", "recording": "record"}
+    found = {process: bare.get(f"cpu_s.{theirs.get(process, process)}") for process in PROCESSES[:-1]}
+    each = {process: cpu_s * 1e6 / bare["n"] for process, cpu_s in found.items() if cpu_s is not None}
+    return each | {"all": bare["cpu_ms_per_exec"] * 1000}
+
+
 def _budgets(result: Mapping[str, Any]) -> Table:
     words = {True: "kept", False: "MISSED", None: "not measured"}
     rows = tuple(
@@ -121,10 +129,8 @@ def _cpu(result: Mapping[str, Any]) -> Table:
         rows.append((name, *(shown(one.get(f"cpu_us.{process}")) for process in PROCESSES)))
     bare = (result["bare"] or {}).get("saturated", {})
     if bare:
-        by = {"validation": "validate", "tool_mapping": "map", "invocation": "invoke", "recording": "record"}
-        cells = [bare.get(f"cpu_s.{by.get(process, process)}") for process in PROCESSES[:-1]]
-        each = [None if cell is None else cell * 1e6 / bare["n"] for cell in cells]
-        rows.append(("bare loop", *map(shown, each), shown(bare["cpu_ms_per_exec"] * 1000)))
+        each = bare_cpu_us(bare)
+        rows.append(("bare loop", *(shown(each.get(process)) for process in PROCESSES)))
     return Table("CPU, µs per execution, saturated", ("column", *PROCESSES), tuple(rows))
 
 
