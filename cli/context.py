@@ -55,7 +55,7 @@ def api_url(given: str | None) -> str:
     if given:
         return given.rstrip("/")
     settings = load(KernelSettings)
-    return (running(settings.data_dir).api_url or f"http://127.0.0.1:{settings.api.port}").rstrip("/")
+    return (running(settings.data_dir).api_url or f"http://127.0.0.1:{settings.api.port}{settings.api.base_path}").rstrip("/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

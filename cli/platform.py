@@ -67,7 +67,7 @@ class Platform:
     @property
     def api_url(self) -> str:
         """Where the status API answers; nobody does without `has_api`."""
-        return f"http://{LOOPBACK}:{self.api_port}"
+        return f"http://{LOOPBACK}:{self.api_port}{self.settings.api.base_path}"
 
     @property
     def sandbox_url(self) -> str | None:

@@ -124,6 +124,9 @@ class ApiSettings(Group):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="address the api listens on; containers set 0.0.0.0")
     port: Port = Field(default=8080, description="port of the api; 0 = any free one; `enact up` adds k for instance k")
+    base_path: str = Field(
+        default="", pattern=r"^(/[A-Za-z0-9._~-]+)*$", description="what stands in front of every route of the api, such as /enact"
+    )
 
 
 class BrokerSettings(Group):

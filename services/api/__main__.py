@@ -39,7 +39,8 @@ def build(context: ProcessContext[Settings]) -> ApiServer:
         health=context.health,
         host=settings.api.host,
         port=settings.api.port,
-        allowed_origin=settings.allowed_origin,
+        origins=settings.allowed_origins,
+        base_path=settings.api.base_path,
         lock=lock,
     )
 

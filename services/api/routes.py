@@ -1,80 +1,156 @@
-"""The HTTP side of api: routes, errors as one JSON shape, CORS and staleness on every answer."""
+"""The routes, declared once: what is asked for, by which parameters, and what is answered."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
-import orjson
 from aiohttp import web
+from msgspec import Struct
 
 from enact.clock import Clock
+from enact.errors import ValidationError
 from enact.log import get_logger
 from enact.records import LedgerEntry
 from enact.records.codec import decode
-from services.api.bodies import Body, execution_body, ledger_body
+from services.api.bodies import Execution, ExecutionPage, LedgerView, as_json, execution_body, ledger_line
+from services.api.cursor import Place, Question, cursor_text, place_in
 from services.api.fold import ExecutionRow
 from services.api.follower import Freshness
+from services.api.parameters import (
+    ACCOUNT_ID,
+    CURSOR,
+    LIMIT,
+    STATUS,
+    Given,
+    Query,
+    RequestError,
+    account_of,
+    bad_request,
+    checked_account,
+    intent_id_of,
+    limit_of,
+    statuses_of,
+    tenant_of,
+    unknown_execution,
+)
 from services.api.read_model import ReadModel
-from services.api.requests import RequestError, account_of, cursor_of, cursor_text, limit_of, statuses_of, tenant_of, unknown_execution
-from services.api.timeline import timeline_body
+from services.api.timeline import Timeline, timeline_body
 
 _log = get_logger("api")
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_CORS = {
-    "Access-Control-Allow-Headers": "Content-Type,X-Amz-Date,Authorization,X-Api-Key,X-Tenant-Id",
-    "Access-Control-Allow-Methods": "GET,OPTIONS",
-}
-_EXECUTION_PREFIX = "exec-"
-_INTERNAL = "Internal server error"
+EXECUTION_PREFIX = "exec-"
+RETRY_AFTER_S = 2
+
+
+class Asked(Struct, frozen=True):
+    """A request as a handler sees it: path, headers, and a query whose names have been checked."""
+
+    path: dict[str, str]
+    headers: Given
+    query: dict[str, list[str]]
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One route. `answer`: the class of the body; `operation`: its name in the documentation and the method that answers."""
+
+    path: str
+    operation: str
+    summary: str
+    answer: type
+    queries: tuple[Query, ...] = ()
+
+
+_ONE = (ACCOUNT_ID,)
+ROUTES: tuple[Route, ...] = (
+    Route(
+        path="/executions/{action_intent_id}/status",
+        operation="status",
+        summary="How one execution stands. Takes the intent's id, or exec-<id>.",
+        answer=Execution,
+        queries=_ONE,
+    ),
+    Route(
+        path="/actions/{action_intent_id}/status",
+        operation="status",
+        summary="The same under its old name.",
+        answer=Execution,
+        queries=_ONE,
+    ),
+    Route(
+        path="/executions/{action_intent_id}/timeline",
+        operation="timeline",
+        summary="From decision to outcome, in plain words.",
+        answer=Timeline,
+        queries=_ONE,
+    ),
+    Route(
+        path="/executions/{action_intent_id}/ledger",
+        operation="ledger",
+        summary="The operator's view: every ledger entry, with its place.",
+        answer=LedgerView,
+        queries=_ONE,
+    ),
+    Route(
+        path="/accounts/{account_id}/executions",
+        operation="executions",
+        summary="The executions of an account, newest first, page by page.",
+        answer=ExecutionPage,
+        queries=(STATUS, LIMIT, CURSOR),
+    ),
+)
 
 
 class Answers:
     """Answers questions from the read model. Queries run on threads; the event loop never waits for SQL."""
 
-    def __init__(self, model: ReadModel, freshness: Callable[[], Freshness]) -> None:
+    def __init__(self, model: ReadModel, freshness: Callable[[], Freshness], clock: Clock) -> None:
         self._model = model
         self._freshness = freshness
+        self._clock = clock
 
-    async def status(self, request: web.Request) -> web.Response:
+    def handler(self, route: Route) -> Callable[[Asked], Awaitable[Any]]:
+        """The method that answers a route."""
+        handlers = {"status": self.status, "timeline": self.timeline, "ledger": self.ledger, "executions": self.executions}
+        return handlers[route.operation]
+
+    async def status(self, asked: Asked) -> Execution:
         """One execution. 404 for an unknown id, also for another tenant's or account's."""
-        row = await self._row(request)
-        return _json(execution_body(row))
+        return execution_body(await self._row(asked), self._clock.wall_ms())
 
-    async def timeline(self, request: web.Request) -> web.Response:
+    async def timeline(self, asked: Asked) -> Timeline:
         """The seller's view: decision → approval → execution → outcome."""
-        row = await self._row(request)
-        return _json(timeline_body(row, [entry for entry, _ in await self._entries(row)]))
+        row = await self._row(asked)
+        return timeline_body(row, [entry for entry, _ in await self._entries(row)], self._clock.wall_ms())
 
-    async def ledger(self, request: web.Request) -> web.Response:
+    async def ledger(self, asked: Asked) -> LedgerView:
         """The operator's view: every entry, in the order of the ledger."""
-        row = await self._row(request)
-        told = [ledger_body(entry, offset) for entry, offset in await self._entries(row)]
-        return _json({"execution": execution_body(row), "entries": told})
+        row = await self._row(asked)
+        told = [ledger_line(entry, offset) for entry, offset in await self._entries(row)]
+        return LedgerView(execution=execution_body(row, self._clock.wall_ms()), entries=told)
 
-    async def executions(self, request: web.Request) -> web.Response:
+    async def executions(self, asked: Asked) -> ExecutionPage:
         """The executions of an account, newest first."""
-        tenant = tenant_of(request.headers)
-        limit = limit_of(request.query)
-        statuses = statuses_of(request.query.getall("status", []))
-        before = cursor_of(request.query)
-        account = request.match_info["account_id"]
+        tenant = tenant_of(asked.headers)
+        account = checked_account(asked.path["account_id"])
+        limit, statuses = limit_of(asked.query), statuses_of(asked.query)
+        question = Question(tenant, account, statuses)
+        before = _place(question, asked.query.get(CURSOR.name))
         rows = await asyncio.to_thread(self._model.executions, tenant, account, statuses=statuses, limit=limit + 1, before=before)
-        page = rows[:limit]
-        has_more = len(rows) > limit
-        body = {
-            "executions": [execution_body(row) for row in page],
-            "next_cursor": cursor_text(page[-1].created_at, page[-1].action_intent_id) if has_more else None,
-        }
-        return _json(body)
+        page, now_ms = rows[:limit], self._clock.wall_ms()
+        last = Place(page[-1].created_at, page[-1].action_intent_id) if len(rows) > limit else None
+        return ExecutionPage(
+            executions=[execution_body(row, now_ms) for row in page],
+            next_cursor=cursor_text(question, last) if last is not None else None,
+        )
 
-    async def _row(self, request: web.Request) -> ExecutionRow:
-        tenant = tenant_of(request.headers)
-        account = account_of(request.query)
-        intent_id = request.match_info["action_intent_id"]
+    async def _row(self, asked: Asked) -> ExecutionRow:
+        intent_id = intent_id_of(asked.path)
+        tenant = tenant_of(asked.headers)
+        account = account_of(asked.query)
         row = await asyncio.to_thread(self._model.execution, tenant, intent_id)
-        if row is None and intent_id.startswith(_EXECUTION_PREFIX):
-            row = await asyncio.to_thread(self._model.execution, tenant, intent_id.removeprefix(_EXECUTION_PREFIX))
+        if row is None and intent_id.startswith(EXECUTION_PREFIX):
+            row = await asyncio.to_thread(self._model.execution, tenant, intent_id.removeprefix(EXECUTION_PREFIX))
         if row is not None and row.account_id == account:
             return row
         if row is None and self._freshness().as_of_s is None:
@@ -84,71 +160,28 @@ class Answers:
 
     async def _entries(self, row: ExecutionRow) -> list[tuple[LedgerEntry, int]]:
         stored = await asyncio.to_thread(self._model.entries, row.tenant_id, row.action_intent_id)
-        return [(decode(LedgerEntry, one.value), one.offset) for one in stored]
+        told: list[tuple[LedgerEntry, int]] = []
+        for one in stored:
+            # The fold read the part it needs; an entry whose other texts are damaged must not hide the rest.
+            with suppress(ValidationError):
+                told.append((decode(LedgerEntry, one.value), one.offset))
+        if len(told) < len(stored):
+            _log.error("ledger_entry_left_out", action_intent_id=row.action_intent_id, count=len(stored) - len(told))
+        return told
 
 
-def application(model: ReadModel, *, freshness: Callable[[], Freshness], clock: Clock, allowed_origin: str | None) -> web.Application:
-    """The whole HTTP application. `allowed_origin` None leaves the origin header out."""
-    answers = Answers(model, freshness)
-    app = web.Application(middlewares=[_door(freshness, clock, allowed_origin)])
-    app.router.add_get("/executions/{action_intent_id}/status", answers.status)
-    app.router.add_get("/actions/{action_intent_id}/status", answers.status)
-    app.router.add_get("/executions/{action_intent_id}/timeline", answers.timeline)
-    app.router.add_get("/executions/{action_intent_id}/ledger", answers.ledger)
-    app.router.add_get("/accounts/{account_id}/executions", answers.executions)
-    return app
+def answer_of(body: Any) -> web.Response:
+    """200 with the JSON of a body."""
+    return web.Response(body=as_json(body), content_type="application/json", charset="utf-8")
 
 
-def _door(freshness: Callable[[], Freshness], clock: Clock, allowed_origin: str | None) -> Any:
-    """Everything passes here: log, errors in one shape, CORS, how old the answer may be."""
-
-    @web.middleware
-    async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
-        response = await _answer(request, handler)
-        defaults = {"Server": "enact", **_CORS}
-        if allowed_origin is not None:
-            defaults["Access-Control-Allow-Origin"] = allowed_origin
-        staleness_ms = freshness().staleness_ms(clock.boot_s())
-        defaults["X-Enact-Staleness-Ms"] = "unknown" if staleness_ms is None else str(staleness_ms)
-        for name, value in defaults.items():
-            response.headers.setdefault(name, value)
-        return response
-
-    return door
-
-
-async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    resource = request.match_info.route.resource
-    route = resource.canonical if resource is not None else "unknown"
-    _log.info("request", method=request.method, route=route)
-    if request.method == "OPTIONS":
-        return web.Response(status=200)
-    try:
-        return await handler(request)
-    except RequestError as refusal:
-        return _error(request, refusal.http_status, refusal.error, refusal.message, **refusal.extra)
-    except web.HTTPNotFound:
-        _log.warning("unknown_route", method=request.method, route=route)
-        return _error(request, 404, "Not found", "There is no such route. See the list of routes in the documentation.")
-    except web.HTTPMethodNotAllowed as refusal:
-        allowed = {"Allow": ",".join(sorted(refusal.allowed_methods))}
-        return _error(request, 405, "Method not allowed", f"{request.method} is not answered here.", headers=allowed)
-    except web.HTTPException as refusal:
-        return _error(request, refusal.status, refusal.reason, refusal.reason)
-    except Exception as error:  # noqa: BLE001 - the one door of this process: nothing internal leaves it
-        intent_id = request.match_info.get("action_intent_id")
-        _log.error("request_failed", error, method=request.method, route=route, action_intent_id=intent_id)
-        return _error(request, 500, _INTERNAL, _INTERNAL)
-
-
-def _json(body: Body) -> web.Response:
-    return web.Response(body=orjson.dumps(body), content_type="application/json", charset="utf-8")
-
-
-def _error(
-    request: web.Request, http_status: int, error: str, message: str, *, headers: dict[str, str] | None = None, **extra: Any
-) -> web.Response:
-    body = {"error": error, "message": message, "path": request.path, **extra}
-    return web.Response(
-        status=http_status, body=orjson.dumps(body), content_type="application/problem+json", charset="utf-8", headers=headers
-    )
+def _place(question: Question, given: Sequence[str] | None) -> tuple[int, str] | None:
+    if given is None:
+        return None
+    place = place_in(question, given[0])
+    if place is None:
+        raise bad_request(
+            "cursor is not one that this api gave for this question: take it unchanged from next_cursor of the page before, "
+            "and ask for the same tenant, account and statuses."
+        )
+    return place.created_at, place.action_intent_id

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 
 import uvloop
 from aiohttp import web
@@ -11,9 +12,11 @@ from enact.clock import Clock
 from enact.errors import ConfigurationError
 from enact.health import HealthState
 from enact.log import get_logger
+from services.api.application import application
+from services.api.door import Door
 from services.api.follower import Follower
+from services.api.protocol import DoorProtocol
 from services.api.read_model import ReadModel
-from services.api.routes import application
 
 _BEAT_S = 0.2
 _DRAIN_S = 5.0
@@ -33,7 +36,8 @@ class ApiServer:
         health: HealthState,
         host: str = "127.0.0.1",
         port: int,
-        allowed_origin: str | None,
+        origins: Sequence[str],
+        base_path: str = "",
         lock: FileLock,
     ) -> None:
         self.port = port
@@ -42,7 +46,8 @@ class ApiServer:
         self._follower = follower
         self._clock = clock
         self._health = health
-        self._allowed_origin = allowed_origin
+        self._door = Door(freshness=lambda: follower.freshness, clock=clock, origins=origins)
+        self._base_path = base_path
         self._lock = lock
         self._failure: BaseException | None = None
 
@@ -73,12 +78,15 @@ class ApiServer:
             stop.set()
 
     async def _serve(self, stop: threading.Event) -> None:
-        app = application(self._model, freshness=lambda: self._follower.freshness, clock=self._clock, allowed_origin=self._allowed_origin)
+        app = application(
+            self._model, freshness=lambda: self._follower.freshness, clock=self._clock, door=self._door, base_path=self._base_path
+        )
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_DRAIN_S)
         await runner.setup()
+        listening: asyncio.Server | None = None
         try:
-            await web.TCPSite(runner, self._host, self.port).start()
-            self.port = int(runner.addresses[0][1])
+            listening = await self._listen(runner)
+            self.port = int(listening.sockets[0].getsockname()[1])
             _log.info("api_listening", port=self.port)
             while not stop.is_set():
                 self._tell_health()
@@ -90,7 +98,15 @@ class ApiServer:
             )
             raise ConfigurationError(message) from error
         finally:
+            if listening is not None:
+                listening.close()
             await runner.cleanup()
+
+    async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
+        loop, server = asyncio.get_running_loop(), runner.server
+        if server is None:
+            raise RuntimeError("the runner has not been set up")
+        return await loop.create_server(lambda: DoorProtocol(server, self._door, loop=loop), self._host, self.port)
 
     def _tell_health(self) -> None:
         self._health.beat()

@@ -1,8 +1,13 @@
 """What the api process is told, beyond what every process is told."""
 
-from pydantic import Field
+from typing import Annotated, Any, Self
+
+from pydantic import Field, field_validator, model_validator
 
 from enact.settings import KernelSettings, Profile
+
+ANY_ORIGIN = "*"
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[A-Za-z0-9._-]+(:\d{1,5})?)$")]
 
 
 class Settings(KernelSettings):
@@ -12,13 +17,24 @@ class Settings(KernelSettings):
         default=None,
         description="SQLAlchemy URL of this process's own read model; none = the SQLite file api/read-model.sqlite in the data folder",
     )
-    cors_origin: str | None = Field(
-        default=None, description="origin that browsers may call the api from; none = any in development, no one in production"
+    cors_origin: tuple[Origin, ...] = Field(
+        default=(), description="comma list of origins that browsers may call the api from; none = any in development, no one in production"
     )
 
+    @field_validator("cors_origin", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _no_one_calls_from_anywhere_in_production(self) -> Self:
+        if self.profile is Profile.PRODUCTION and ANY_ORIGIN in self.cors_origin:
+            raise ValueError("ENACT_CORS_ORIGIN may not be * in production: name the origins, such as https://desk.example")
+        return self
+
     @property
-    def allowed_origin(self) -> str | None:
-        """The value of Access-Control-Allow-Origin; None = the header is left out."""
-        if self.cors_origin is not None:
-            return self.cors_origin
-        return "*" if self.profile is Profile.DEVELOPMENT else None
+    def allowed_origins(self) -> tuple[str, ...]:
+        """Origins that browsers may call from; none = the header is left out."""
+        if self.cors_origin:
+            return (ANY_ORIGIN,) if ANY_ORIGIN in self.cors_origin else self.cors_origin
+        return (ANY_ORIGIN,) if self.profile is Profile.DEVELOPMENT else ()

@@ -1,51 +1,86 @@
-"""The seller's timeline: decision → approval → execution → outcome in plain words, retry noise folded away.
+"""The timeline: decision → approval → execution → outcome in plain words, each try with its cause.
 
-Pure. One line for each thing that a person would tell another; "tried 3 times" at most.
+Pure. Everything that happened has a step; what only repeats (each try, each wait) is marked `is_noise`, so that a page can fold
+it away, and one step says it in a few words instead: "Tried 3 times."
 """
 
 from collections.abc import Sequence
 
-import orjson
+from msgspec import Struct
 
-from enact.error_catalogue import row_of
-from enact.records import ApprovalSource, Effect, LedgerEntry, LedgerType, Status, Step
-from services.api.bodies import Body, time_text
+from enact.records import ApprovalSource, ExternalRef, LedgerEntry, Status, Step
+from services.api.attempts import Attempt, attempts_of
+from services.api.bodies import Time, error_of, refs_of, time_text
 from services.api.fold import ExecutionRow
-from services.api.words import COMPENSATION_TEXT, NEXT_STEP, STATUS_TEXT, reason_text
-
-_RELEASED = "RELEASED"
-_FOUND_OUT = {
-    Effect.APPLIED.value: "We found out that it was done.",
-    Effect.NOT_APPLIED.value: "We found out that it was not done.",
-    Effect.PARTIAL.value: "We found out that a part of it was done.",
-}
-_PLAIN_LINES = {
-    LedgerType.DOUBT_RAISED: "The other system's answer was lost, so we do not know whether it was done.",
-    LedgerType.CANCEL_ACCEPTED: "Cancelling was asked for and accepted.",
-    LedgerType.CANCEL_REFUSED: "Cancelling was asked for, but could not be accepted any more.",
-    LedgerType.REDRIVE_ACCEPTED: "It was started again on request.",
-    LedgerType.OUTCOME_CONTRADICTED: "It turned out that it was done after all.",
-    LedgerType.COMPENSATION_REQUESTED: "It was asked to undo this.",
-    LedgerType.COMPENSATION_COMPLETED: "It was undone.",
-    LedgerType.COMPENSATION_IN_DOUBT: "We do not know yet whether undoing it has worked.",
-    LedgerType.COMPENSATION_FAILED: "Undoing it has not worked.",
-}
+from services.api.steps import TimelineStep, steps_of
+from services.api.words import COMPENSATION_TEXT, NEXT_STEP, STATUS_TEXT, is_overdue, overdue_text, reason_text
 
 
-def timeline_body(row: ExecutionRow, entries: Sequence[LedgerEntry]) -> Body:
+class Decision(Struct, frozen=True, kw_only=True, tag_field="phase", tag="decision"):
+    """That it was decided, and where."""
+
+    at: Time | None
+    text: str
+    decision_id: str | None
+    proposal_id: str | None
+    decision_trace_id: str | None
+
+
+class Approval(Struct, frozen=True, kw_only=True, tag_field="phase", tag="approval"):
+    """Who allowed it."""
+
+    at: Time | None
+    text: str
+    approved_by: str | None
+    source: str | None
+
+
+class ExecutionPhase(Struct, frozen=True, kw_only=True, tag_field="phase", tag="execution"):
+    """What was done, step by step, and every try of it."""
+
+    at: Time | None
+    text: str
+    steps: list[TimelineStep]
+    attempts: list[Attempt]
+
+
+class Outcome(Struct, frozen=True, kw_only=True, tag_field="phase", tag="outcome"):
+    """How it stands, why, and what comes next."""
+
+    at: Time | None
+    text: str
+    external_object_refs: tuple[ExternalRef, ...]
+    undone: str | None
+    next_step: str
+
+
+class Timeline(Struct, frozen=True, kw_only=True):
+    """One execution from decision to outcome."""
+
+    action_intent_id: str
+    execution_id: str
+    account_id: str
+    action_type: str
+    status: Status
+    status_text: str
+    phases: list[Decision | Approval | ExecutionPhase | Outcome]
+
+
+def timeline_body(row: ExecutionRow, entries: Sequence[LedgerEntry], now_ms: int) -> Timeline:
     """The four phases of one execution. `entries` in the order of the ledger."""
     told = sorted(entries, key=lambda entry: (entry.generation, entry.version))
     status = Status(row.status)
+    status_text = overdue_text(status) if is_overdue(status, row.expires_at, now_ms) else STATUS_TEXT[status]
     facts = _known(told)
-    return {
-        "action_intent_id": row.action_intent_id,
-        "execution_id": f"exec-{row.action_intent_id}",
-        "account_id": row.account_id,
-        "action_type": row.action_type,
-        "status": status.value,
-        "status_text": STATUS_TEXT[status],
-        "phases": [_decision(facts), _approval(facts), _execution(row, told), _outcome(row, status)],
-    }
+    return Timeline(
+        action_intent_id=row.action_intent_id,
+        execution_id=f"exec-{row.action_intent_id}",
+        account_id=row.account_id,
+        action_type=row.action_type,
+        status=status,
+        status_text=status_text,
+        phases=[_decision(facts), _approval(facts), _execution(row, told), _outcome(row, status, status_text)],
+    )
 
 
 def _known(entries: Sequence[LedgerEntry]) -> dict[str, str]:
@@ -57,20 +92,18 @@ def _known(entries: Sequence[LedgerEntry]) -> dict[str, str]:
     return known
 
 
-def _decision(facts: dict[str, str]) -> Body:
-    decision, proposal = facts.get("decision_id"), facts.get("proposal_id")
-    text = "It was decided to do this." if not proposal else "It was proposed, and it was decided to do it."
-    return {
-        "phase": "decision",
-        "at": None,
-        "text": text,
-        "decision_id": decision,
-        "proposal_id": proposal,
-        "decision_trace_id": facts.get("decision_trace_id"),
-    }
+def _decision(facts: dict[str, str]) -> Decision:
+    proposal = facts.get("proposal_id")
+    return Decision(
+        at=None,
+        text="It was proposed, and it was decided to do it." if proposal else "It was decided to do this.",
+        decision_id=facts.get("decision_id"),
+        proposal_id=proposal,
+        decision_trace_id=facts.get("decision_trace_id"),
+    )
 
 
-def _approval(facts: dict[str, str]) -> Body:
+def _approval(facts: dict[str, str]) -> Approval:
     by, source = facts.get("approved_by"), facts.get("approval_source")
     if not by:
         text = "No usable approval is on record."
@@ -79,71 +112,29 @@ def _approval(facts: dict[str, str]) -> Body:
     else:
         text = f"Approved by {by}."
     approved_at = facts.get("approved_at", "")
-    at = time_text(int(approved_at) * 1000) if approved_at.isdecimal() else None
-    return {"phase": "approval", "at": at, "text": text, "approved_by": by, "source": source}
+    at = time_text(int(approved_at) * 1000) if approved_at.isdecimal() and len(approved_at) <= len("253402300799") else None
+    return Approval(at=at, text=text, approved_by=by, source=source)
 
 
-def _execution(row: ExecutionRow, entries: Sequence[LedgerEntry]) -> Body:
-    steps: list[Body] = []
-    calls = _calls_line(entries)
-    hold = _hold_line(row, entries)
-    for entry in entries:
-        if entry.type is LedgerType.EXECUTION_STARTED and entry.generation <= 1:
-            steps.append(_line(entry, "Accepted."))
-        elif entry.type is LedgerType.INTENT_REFUSED:
-            code = entry.error.code if entry.error is not None else entry.details.get("code", "")
-            steps.append(_line(entry, row_of(code).seller))
-        elif calls is not None and entry is calls[0]:
-            steps.append(_line(entry, calls[1]))
-        elif hold is not None and entry is hold[0]:
-            steps.append(_line(entry, hold[1]))
-        elif entry.type is LedgerType.DOUBT_RESOLVED:
-            steps.append(_line(entry, _FOUND_OUT.get(entry.details.get("effect", ""), "It is now known what happened.")))
-        elif entry.type in _PLAIN_LINES:
-            steps.append(_line(entry, _PLAIN_LINES[entry.type]))
-    text = "It was sent to the other system." if calls is not None else "Nothing has been sent to another system."
-    return {"phase": "execution", "at": time_text(row.started_at), "text": text, "steps": steps}
+def _execution(row: ExecutionRow, entries: Sequence[LedgerEntry]) -> ExecutionPhase:
+    attempts = attempts_of(entries)
+    is_sent = any(one.step == Step.EXECUTE and not one.is_given_back for one in attempts)
+    return ExecutionPhase(
+        at=time_text(row.started_at),
+        text="It was sent to the other system." if is_sent else "Nothing has been sent to another system.",
+        steps=steps_of(row.status, entries),
+        attempts=attempts,
+    )
 
 
-def _calls_line(entries: Sequence[LedgerEntry]) -> tuple[LedgerEntry, str] | None:
-    """The entry of the first call that was sent, and one sentence for all of them."""
-    execute = [entry for entry in entries if entry.step is not Step.COMPENSATE]
-    released = {
-        (entry.generation, entry.attempt)
-        for entry in execute
-        if entry.type is LedgerType.ATTEMPT_CONCLUDED and entry.details.get("effect") == _RELEASED
-    }
-    claims = [e for e in execute if e.type is LedgerType.ATTEMPT_CLAIMED and (e.generation, e.attempt) not in released]
-    if not claims:
-        return None
-    return claims[0], "Tried once." if len(claims) == 1 else f"Tried {len(claims)} times."
-
-
-def _hold_line(row: ExecutionRow, entries: Sequence[LedgerEntry]) -> tuple[LedgerEntry, str] | None:
-    held = [entry for entry in entries if entry.type is LedgerType.EXECUTION_HELD]
-    if not held:
-        return None
-    is_held = row.status == Status.HELD
-    return (held[-1] if is_held else held[0]), ("It is on hold." if is_held else "It was on hold for a while.")
-
-
-def _outcome(row: ExecutionRow, status: Status) -> Body:
-    reason = reason_text(row.error_code, row.error_category, row.error_message)
+def _outcome(row: ExecutionRow, status: Status, status_text: str) -> Outcome:
+    category, _, code = error_of(row, status)
+    reason = reason_text(code, category, row.error_message)
     has_reason = reason is not None and status in (Status.FAILED, Status.RETRYING)
-    text = f"{STATUS_TEXT[status]} {reason}" if has_reason else STATUS_TEXT[status]
-    return {
-        "phase": "outcome",
-        "at": time_text(row.completed_at),
-        "text": text,
-        "external_object_refs": orjson.loads(row.external_object_refs),
-        "undone": _undone(row),
-        "next_step": NEXT_STEP[status],
-    }
-
-
-def _undone(row: ExecutionRow) -> str | None:
-    return next((text for status, text in COMPENSATION_TEXT.items() if status == row.compensation_status), None)
-
-
-def _line(entry: LedgerEntry, text: str) -> Body:
-    return {"at": time_text(entry.at_ms), "text": text}
+    return Outcome(
+        at=time_text(row.completed_at),
+        text=f"{status_text} {reason}" if has_reason else status_text,
+        external_object_refs=refs_of(row),
+        undone=next((text for one, text in COMPENSATION_TEXT.items() if one == row.compensation_status), None),
+        next_step=NEXT_STEP[status],
+    )

@@ -1,7 +1,7 @@
 """What statuses mean, in the words of the people whose account it is. Codes are in `enact.error_catalogue`."""
 
 from enact.error_catalogue import row_of
-from enact.records import CompensationStatus, ErrorCategory, ErrorClass, Status
+from enact.records import CompensationStatus, Effect, ErrorCategory, ErrorClass, ParkReason, Status
 
 STATUS_TEXT = {
     Status.PENDING: "Accepted and waiting for its turn.",
@@ -46,6 +46,34 @@ COMPENSATION_TEXT = {
     CompensationStatus.FAILED: "Undoing it has not worked; a person has been told.",
     CompensationStatus.UNKNOWN: None,
 }
+
+
+HOLD_TEXT = {
+    ParkReason.SWITCH.value: "Actions of this kind are stopped by a switch at present.",
+    ParkReason.BREAKER.value: "The other system has trouble; it is left alone for a while.",
+    ParkReason.LIMIT.value: "A limit was reached; it goes on when there is room again.",
+}
+
+EFFECT_TEXT = {
+    Effect.APPLIED.value: "It worked.",
+    Effect.NOT_APPLIED.value: "It did not work; nothing was done.",
+    Effect.PARTIAL.value: "A part of it was done.",
+    Effect.UNKNOWN.value: "No usable answer came, so it was not clear whether it was done.",
+    "RELEASED": "It was not sent after all.",
+}
+
+_WAITING = frozenset({Status.PENDING, Status.HELD, Status.RETRYING})
+
+
+def is_overdue(status: Status, expires_at_s: int | None, now_ms: int) -> bool:
+    """True if its time is over and nothing is running, but the log has not said so yet: the status is still the log's."""
+    return status in _WAITING and expires_at_s is not None and expires_at_s * 1000 <= now_ms
+
+
+def overdue_text(status: Status) -> str:
+    """What to say then."""
+    held = " It is on hold." if status is Status.HELD else ""
+    return f"Its time is over, and it is about to be closed as expired.{held}"
 
 
 def reason_text(code: str | None, category: str | None, message: str | None) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
-from multidict import CIMultiDict
+from multidict import CIMultiDict, MultiDict
 
 from cli.intent_file import read_intents
 from connectors.answers import json_of, retry_after
@@ -35,7 +35,19 @@ from enact.records.shape import shape_of
 from enact.registry_file import read_entries
 from enact.strict_json import parse_json
 from enact.switches import SwitchWatch
-from services.api.requests import RequestError, account_of, cursor_of, limit_of, statuses_of, tenant_of
+from services.api.cursor import Question, place_in
+from services.api.parameters import (
+    ACCOUNT_ID,
+    CURSOR,
+    LIMIT,
+    STATUS,
+    RequestError,
+    account_of,
+    checked_query,
+    limit_of,
+    statuses_of,
+    tenant_of,
+)
 from tests.factories import NOW_MS, in_record, make_intent
 from tests.hostile.mutation import OPERATIONS, PLANTED, damaged, seeds
 from tests.unit.services.validation.world import TOPICS, World
@@ -174,12 +186,27 @@ def _answer(drawn: bytes) -> object:
 
 
 def _request(given: dict[str, str]) -> object:
-    tenant_of({"x-tenant-id": given.get("tenant", "")})
-    limit_of(given)
-    statuses_of([given["status"]] if "status" in given else [])
-    created_at, _ = cursor_of(given) or (0, "")
-    assert -(2**63) <= created_at < 2**63, "the database has no such number"
-    return account_of(given)
+    """Each parameter is read, whatever was found in those before; the first refusal counts."""
+    told = MultiDict({name: value for name, value in given.items() if name != "tenant"})
+    tenant = CIMultiDict({"x-tenant-id": given.get("tenant", "")})
+    query = checked_query(told, (ACCOUNT_ID, STATUS, LIMIT, CURSOR))
+    place = place_in(Question("acme", "account-1", []), given.get("cursor", ""))
+    assert place is None or 0 <= place.created_at < 2**63, "the database has no such number"
+    refusals: list[RequestError] = []
+    reads: tuple[Callable[[], object], ...] = (
+        lambda: limit_of(query),
+        lambda: statuses_of(query),
+        lambda: account_of(query),
+        lambda: tenant_of(tenant),
+    )
+    for read in reads:
+        try:
+            read()
+        except RequestError as refusal:
+            refusals.append(refusal)
+    if refusals:
+        raise refusals[0]
+    return place
 
 
 HEADERS = st.lists(

@@ -36,7 +36,7 @@ def server_on(tmp_path: Path, broker: LocalBroker, health: HealthState, *, host:
         health=health,
         host=host,
         port=port,
-        allowed_origin="*",
+        origins=("*",),
         lock=FileLock(tmp_path / "lock"),
     )
 
@@ -111,6 +111,45 @@ def test_each_instance_has_a_folder_of_its_own(tmp_path: Path) -> None:
 
 
 def test_browsers_may_call_from_anywhere_in_development_only() -> None:
-    assert Settings().allowed_origin == "*"
-    assert Settings(profile=Profile.PRODUCTION).allowed_origin is None
-    assert Settings(profile=Profile.PRODUCTION, cors_origin="https://desk.example").allowed_origin == "https://desk.example"
+    assert Settings().allowed_origins == ("*",)
+    assert Settings(profile=Profile.PRODUCTION).allowed_origins == ()
+    assert Settings(profile=Profile.PRODUCTION, cors_origin="https://desk.example").allowed_origins == ("https://desk.example",)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"GET /x HTTP/1.1\r\nHost: a\r\nX-Long: " + b"a" * 20_000 + b"\r\n\r\n", b"400"),
+        (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", b"400"),
+        (b"GET / HTTP/9.9\r\nbroken header\r\n\r\n", b"400"),
+    ],
+    ids=["no HTTP", "a huge header", "a huge path", "a broken header"],
+)
+def test_what_is_no_request_is_answered_through_the_same_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes, status: bytes
+) -> None:
+    broker = LocalBroker(max_wait_s=0.02)
+    broker.create_topic(TOPIC, 1)
+    server = server_on(tmp_path, broker, HealthState())
+    stop, is_listening = threading.Event(), threading.Event()
+    monkeypatch.setattr(server, "_tell_health", is_listening.set)
+    thread = threading.Thread(target=server.run, args=(stop,))
+    thread.start()
+    assert is_listening.wait(10)
+
+    answer = b""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(sent)
+        while taken := connection.recv(65536):
+            answer += taken
+    stop.set()
+    thread.join(10)
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.split()[1] == status
+    assert b"Access-Control-Allow-Origin: *" in head
+    assert b"Server: enact" in head
+    assert b"application/problem+json" in head
+    assert set(json.loads(body)) == {"error", "message", "path"}
+    assert b"aiohttp" not in answer

@@ -1,0 +1,39 @@
+"""The documentation is made from the routes and the classes of the bodies."""
+
+from services.api.openapi import document
+from services.api.parameters import STATUS_NAMES
+from services.api.routes import ROUTES
+from tests.unit.services.api.running_api import Api
+
+
+async def test_every_route_and_every_parameter_is_documented(api: Api) -> None:
+    code, told = await api.get("/openapi.json", headers={})
+
+    assert code == 200
+    assert set(told["paths"]) == {route.path for route in ROUTES}
+    for route in ROUTES:
+        parameters = {one["name"] for one in told["paths"][route.path]["get"]["parameters"]}
+        assert {query.name for query in route.queries} < parameters
+        assert "x-tenant-id" in parameters
+    names = told["components"]["schemas"]["Execution"]["properties"]
+    assert {"status", "started_at", "completed_at", "external_object_refs", "error_message", "error_class", "attempt_count"} < set(names)
+
+
+def test_the_statuses_that_may_be_asked_for_are_listed() -> None:
+    (listed,) = [
+        one for one in document(ROUTES)["paths"]["/accounts/{account_id}/executions"]["get"]["parameters"] if one["name"] == "status"
+    ]
+
+    assert listed["schema"]["items"]["enum"] == list(STATUS_NAMES)
+
+
+async def test_the_documentation_takes_no_parameters(api: Api) -> None:
+    code, body = await api.get("/openapi.json", format="yaml")
+
+    assert code == 400
+    assert body["provided"] == "format"
+
+
+def test_the_documentation_names_its_base_path() -> None:
+    assert document(ROUTES, base_path="/enact")["servers"] == [{"url": "/enact"}]
+    assert document(ROUTES)["servers"] == [{"url": "/"}]
