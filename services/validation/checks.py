@@ -34,8 +34,8 @@ class Limits:
         return self.dedupe_horizon_s - self.input_retention_s - self.segment_s - DAY_S
 
 
-class Candidate(Struct, frozen=True, kw_only=True):
-    """An intent and everything it is judged by; `known` spares decoding its parameters again."""
+class Candidate(Struct, kw_only=True):
+    """An intent and everything it is judged by; `known` spares decoding its parameters again, `picked` looking the entry up again."""
 
     intent: ApprovedIntent
     registry: RegistryView
@@ -43,6 +43,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
     limits: Limits
     known: WrittenIntent | None = None
     check_signature: SignatureCheck | None = None
+    picked: ActionType | None = None
 
     @property
     def now_s(self) -> int:
@@ -51,7 +52,9 @@ class Candidate(Struct, frozen=True, kw_only=True):
 
     def entry(self) -> ActionType:
         """The registry version this intent gets. Raises: as `RegistryView.pick`."""
-        return self.registry.pick(self.intent.action_type, self.intent.registry_version, self.now_s)
+        if self.picked is None:
+            self.picked = self.registry.pick(self.intent.action_type, self.intent.registry_version, self.now_s)
+        return self.picked
 
 
 Check = Callable[[Candidate], None]

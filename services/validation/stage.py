@@ -49,7 +49,7 @@ class ValidationStage:
         if state is None:
             raise StateLostError("Validation decides only with the folded admissions of the partition.")
         if record.topic == self._topics.approved:
-            original = Original(key=record.key, value=record.value, headers=tuple(Header(name=n, value=v) for n, v in record.headers))
+            original = Original(key=record.key, value=record.value, headers=tuple([Header(name=n, value=v) for n, v in record.headers]))
             return self._decide_original(record, state, original, generation=1)
         returned = _decode_returned(record, self._limits.max_intent_bytes)
         if returned.original is not None:
