@@ -17,7 +17,8 @@ from cli.platform_options import SANDBOX_PORT
 from cli.processes import FIRST_HEALTH_PORT
 from cli.up_file import Running, running
 from enact.errors import ConfigurationError
-from enact.settings import KernelSettings, cache_folder, load
+from enact.settings import KernelSettings, cache_folder, given_variables, load
+from enact.settings_table import describe
 from topology.stages import RUNNING_STAGES, STAGE_NAMES
 
 _WIDTH = 20
@@ -80,6 +81,7 @@ def _machine(settings: KernelSettings, told: Running, problems: list[str]) -> It
     if not problems:
         yield ok("settings", "readable (docs/settings.md lists them all)")
         yield from _switched_off(settings)
+        yield from machine.unread_variables(given_variables(), _known_variables())
     yield machine.python(machine.machine_version())
     yield machine.packages(machine.LOCK.read_text(encoding="utf-8") if machine.LOCK.is_file() else None)
     folder = settings.data_dir
@@ -93,6 +95,15 @@ def _machine(settings: KernelSettings, told: Running, problems: list[str]) -> It
         return
     yield machine.java(machine.packaged_java())
     yield machine.jars(settings.cache_dir or cache_folder())
+
+
+def _known_variables() -> set[str]:
+    """Of every process, of the verbs' options, and of the tests."""
+    from cli.settings_page import STAGES
+
+    classes: list[type[KernelSettings]] = [KernelSettings, *STAGES.values()]
+    read = {row.variable for settings_class in classes for row in describe(settings_class)}
+    return {*read, "ENACT_TENANT", "ENACT_ACCOUNT", "ENACT_API_URL", "ENACT_TEST_BROKER"}
 
 
 def _switched_off(settings: KernelSettings) -> Iterator[Finding]:

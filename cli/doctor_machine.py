@@ -3,7 +3,8 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,6 +19,14 @@ _GB = 1_000_000_000
 _LOW_BYTES, _TOO_LOW_BYTES = 5 * _GB, _GB // 2
 _PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[\w,-]+\])?==([^\s;\\]+)", re.MULTILINE)
 _SHOWN = 5
+
+
+def unread_variables(given: Sequence[str], known: Collection[str]) -> Iterator[Finding]:
+    """Variables that look like enact's and that nothing reads: one underscore too few is the usual slip. Only names are told."""
+    for name in (one for one in given if one not in known):
+        near = get_close_matches(name, known, n=1, cutoff=0.8)
+        meant = f"Did you mean {near[0]}?" if near else "Unset it, if it is not for something else."
+        yield warn("settings", f"{name} is read by nothing", f"{meant} docs/settings.md lists them all.")
 
 
 def python(found: tuple[int, int, int]) -> Finding:

@@ -253,6 +253,11 @@ def child_environment(added: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **added}
 
 
+def given_variables(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Names in the environment that are meant for enact, whether anything reads them or not; never their values."""
+    return sorted(name for name in (os.environ if environ is None else environ) if name.startswith(PREFIX))
+
+
 def variable_of(location: tuple[str | int, ...]) -> str:
     """The environment variable of a field: ("kafka", "bootstrap_servers") → ENACT_KAFKA__BOOTSTRAP_SERVERS."""
     return PREFIX + NESTED.join(part.upper() for part in location if isinstance(part, str))
@@ -261,7 +266,7 @@ def variable_of(location: tuple[str | int, ...]) -> str:
 def _sentence(problem: Mapping[str, Any]) -> str:
     location: tuple[str | int, ...] = problem["loc"]
     text = {
-        "extra_forbidden": "is not a setting: look for a misspelling in the table of settings",
+        "extra_forbidden": "is not a setting: look for a misspelling in the table of settings (docs/settings.md)",
         "missing": "is not set and has no default",
     }.get(problem["type"], str(problem["msg"]))
     return f"{variable_of(location)}: {text}."

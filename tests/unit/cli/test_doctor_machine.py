@@ -1,6 +1,7 @@
 """`enact doctor` on this machine: every finding, each with what to do."""
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -13,6 +14,16 @@ from enact.broker.jars import KAFKA_VERSION, Jar, sha256_of
 from tests.unit.cli.command import run
 
 LOCK = "aiohttp==3.14.5 \\\n    --hash=sha256:00\nuvicorn[standard]==1.0 \\\n    --hash=sha256:00\n    # via x==9\n"
+
+
+def test_a_variable_that_nothing_reads_is_told_with_the_one_that_was_meant() -> None:
+    known = {"ENACT_KAFKA__BOOTSTRAP_SERVERS", "ENACT_TENANT"}
+
+    findings = list(machine.unread_variables(["ENACT_KAFKA_BOOTSTRAP_SERVERS", "ENACT_TENANT", "ENACT_X"], known))
+
+    assert [one.level for one in findings] == [Level.WARN, Level.WARN]
+    assert "Did you mean ENACT_KAFKA__BOOTSTRAP_SERVERS?" in findings[0].next_step
+    assert findings[1].text == "ENACT_X is read by nothing"
 
 
 @pytest.mark.parametrize(("found", "level"), [((3, 11, 7), Level.OK), ((3, 12, 0), Level.FAIL), ((3, 10, 1), Level.FAIL)])
@@ -138,6 +149,16 @@ def test_every_wrong_setting_is_a_failure_of_its_own_and_the_machine_is_still_lo
     assert [one["text"].partition(":")[0] for one in wrong] == ["ENACT_API__PORT", "ENACT_API__PROT"]
     assert told["fail"] == 2
     assert "python" in {one["name"] for one in told["findings"]}
+
+
+@pytest.mark.usefixtures("nothing_runs")
+def test_every_variable_that_something_reads_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = re.findall(r"^\| `(ENACT_\w+)`", (machine.LOCK.parent.parent / "docs" / "settings.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(rows) > 30
+
+    monkeypatch.setattr("cli.doctor.given_variables", lambda: [*rows, "ENACT_TENANT", "ENACT_ACCOUNT", "ENACT_API_URL"])
+
+    assert "is read by nothing" not in run("doctor").stdout
 
 
 @pytest.mark.usefixtures("nothing_runs")
