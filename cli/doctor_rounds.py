@@ -43,14 +43,14 @@ class ReadsOnly:
 
 
 class Rounds:
-    """One visit. `is_answering` is known after `cluster`."""
+    """One visit. `is_answering` is known after `cluster`; `framing` is how values are framed, without the right to register."""
 
     def __init__(self, settings: KernelSettings, told: Running) -> None:
         self._told, self._enact = told, as_typed(settings)
         self._data_dir, self._prefix = settings.data_dir.absolute(), topic_prefix(settings)
-        self._schema_registry = settings.schema_registry
+        self.framing = settings.schema_registry
         self._is_ours = settings.kafka.bootstrap_servers is None
-        self._schema_registry = settings.schema_registry.model_copy(update={"registers": False})
+        self.framing = settings.schema_registry.model_copy(update={"registers": False})
         kafka = kafka_settings(settings)
         self._kafka = kafka.model_copy(update={"request_timeout_s": min(kafka.request_timeout_s, PATIENCE_S)})
         self._address = self._kafka.require_bootstrap_servers()
@@ -89,14 +89,14 @@ class Rounds:
     def work(self) -> Iterator[Finding]:
         """What can be done, what is stopped, and what waits for a person."""
         with ExitStack() as framing:
-            if self._schema_registry.url is not None and self._counts:
+            if self.framing.url is not None and self._counts:
                 yield from looked("schema registry", lambda: self._framed(framing))
             yield from self._work()
 
     def _framed(self, framing: ExitStack) -> Iterator[Finding]:
         """What is read from here on is read with the schema registry. Nothing is registered."""
-        framing.enter_context(value_framing(self._schema_registry.model_copy(update={"registers": False}), subjects(self._prefix)))
-        yield ok("schema registry", f"{self._schema_registry.url} knows the schemas of all topics")
+        framing.enter_context(value_framing(self.framing.model_copy(update={"registers": False}), subjects(self._prefix)))
+        yield ok("schema registry", f"{self.framing.url} knows the schemas of all topics")
 
     def _work(self) -> Iterator[Finding]:
         door = Cluster(
@@ -116,8 +116,8 @@ class Rounds:
 
     def _tables(self, door: Cluster) -> Iterator[Finding]:
         """What has to be decoded, as the settings frame it; a schema registry is asked and given nothing."""
-        with value_framing(self._schema_registry, subjects(self._prefix)):
-            if self._schema_registry.url is not None:
+        with value_framing(self.framing, subjects(self._prefix)):
+            if self.framing.url is not None:
                 yield ok("schema registry", "answers, and knows every schema")
             if topic_name("registry", self._prefix) in self._counts:
                 yield from looked("registry", lambda: [doctor_work.registry(door.registry().view(), self._enact)])
