@@ -53,7 +53,15 @@ def test_each_transform_gives_its_argument(rule: MappingRule, expected: object) 
 
 
 @pytest.mark.parametrize(
-    "source", ["parameters.absent", "parameters.lines.2", "parameters.lines.x", "parameters.name.deeper", "target.other"]
+    "source",
+    [
+        "parameters.absent",
+        "parameters.lines.2",
+        "parameters.lines.99999999999999999999",
+        "parameters.lines.x",
+        "parameters.name.deeper",
+        "target.other",
+    ],
 )
 def test_an_absent_optional_argument_is_left_out(source: str) -> None:
     assert mapped(MappingRule(argument="a", source=source), {"lines": [1, 2], "name": "x"}) == {}
