@@ -72,6 +72,7 @@ class StageLoop:
         self._guard = FloodGuard()
         self._pace = Pace(context.clock)
         self._letters: list[_Letter] = []
+        self._effects: list[OutRecord] = []
         self._paused: set[TopicPartition] = set()
 
     def run(self, stop: threading.Event) -> None:
@@ -121,12 +122,15 @@ class StageLoop:
         self._meter.took(len(records))
         self._meter.waited(max(0.0, (self._context.clock.wall_ms() - min(r.timestamp_ms for r in records)) / 1000))
         self._letters.clear()
+        self._effects.clear()
         self._marker.begin(spans)
         try:
             for record in records:
                 started_s = time.perf_counter()
                 self._send(self._effects_of(record), record)
                 self._meter.handled(time.perf_counter() - started_s)
+            for effect in self._effects:  # all at once: sent while deciding they would leave in requests of one or two
+                self._writer.send(effect)
             hit(Failpoint.AFTER_DECIDE)
             if self._active is not None:
                 self._active.before_flush()
@@ -205,7 +209,7 @@ class StageLoop:
                 letter = dead_letter_record(effect, record, topic=topic, stage=self._stage.name, at_ms=at_ms)
                 self._letters.append(_Letter(effect.code, letter))
             else:
-                self._writer.send(effect)
+                self._effects.append(effect)
 
     def _flush(self) -> None:
         hit(Failpoint.BEFORE_EMISSION_FLUSH)

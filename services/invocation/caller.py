@@ -8,7 +8,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import uvloop
 from msgspec import Struct
@@ -27,6 +27,8 @@ from services.invocation.answers import Asked, Tried, fact_of_error, fact_of_loo
 _TIMEOUT_SLACK_S = 1.0
 _REAPPEND_AFTER_S = 0.5
 _LOOK_UP_TIMEOUT_S = 20.0
+_BUSY_CALLS = 32
+_GATHER_S = 0.01
 
 
 class CallMeter(Protocol):
@@ -58,6 +60,14 @@ class Job(Struct, frozen=True, kw_only=True):
     headers: Headers = ()
 
 
+class _Append(NamedTuple):
+    """What a call taught, on its way into the log."""
+
+    slot: str
+    record: OutRecord
+    shorter: Callable[[], OutRecord]
+
+
 class Caller:
     """Runs jobs. `start` and `submit` may be called from the loop's thread."""
 
@@ -69,6 +79,7 @@ class Caller:
         self._thread = threading.Thread(target=self._run, name="caller", daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
         self._jobs: deque[Job] = deque()
+        self._learned: list[_Append] = []
         self._log = get_logger("invocation")
 
     def start(self) -> None:
@@ -169,7 +180,20 @@ class Caller:
         except Exception as error:  # noqa: BLE001 - the connector's words cannot be written; what happened still can
             self._log.error("answer_unwritable", error, connector=job.call.connector, action_intent_id=job.call.action_intent_id)
             record = job.record(bare)
-        self._append(job.slot, record, lambda: job.record(bare))
+        self._gather(_Append(job.slot, record, lambda: job.record(bare)))
+
+    def _gather(self, append: "_Append") -> None:
+        """Facts of many calls go to the broker together; while there are few, each goes at once."""
+        self._learned.append(append)
+        if len(self._tasks) < _BUSY_CALLS:
+            self._append_learned()
+        elif len(self._learned) == 1:
+            self._loop.call_later(_GATHER_S, self._append_learned)
+
+    def _append_learned(self) -> None:
+        learned, self._learned = self._learned, []
+        for slot, record, shorter in learned:
+            self._append(slot, record, shorter)
 
     def _append(self, slot: str, record: OutRecord, shorter: Callable[[], OutRecord]) -> None:
         def reported(error: EnactError | None, partition: int, offset: int) -> None:

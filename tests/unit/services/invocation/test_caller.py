@@ -17,6 +17,7 @@ from services.invocation.caller import Caller
 from services.invocation.metering import InvocationMetrics
 from services.invocation.publishing import publish_to
 from tests.factories import make_ref
+from tests.unit.services.invocation.fakes import APPLIED
 from tests.unit.services.invocation.world import LOG, World
 
 
@@ -188,3 +189,31 @@ async def test_an_answer_after_the_caller_gave_up_is_heard_by_nobody(world: Worl
     await asyncio.sleep(0)
 
     assert len(world.broker.records(LOG)) == 1
+
+
+def test_facts_of_many_calls_go_to_the_broker_together(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caller, "_BUSY_CALLS", 2)
+    monkeypatch.setattr(caller, "_GATHER_S", 3_600.0)
+    held = [world.hold_answer() for _ in range(3)]
+    world.publish(*(world.call(f"later-{n}") for n in range(3)))
+    world.turn(2)
+    world.calls()
+    held[0].set_result(APPLIED)
+    world.calls()
+    assert world.data(Fact) == []
+
+    for answer in held[1:]:
+        answer.set_result(APPLIED)
+        world.calls()
+    assert len(world.data(Fact)) == 3  # one call is not many: its fact takes the others along
+
+
+def test_a_gathered_fact_waits_no_longer_than_its_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caller, "_BUSY_CALLS", 1)
+    world.publish(world.call())
+    world.turn(2)
+
+    world.finish_calls()
+    world.process.caller._loop.run_until_complete(asyncio.sleep(0.02))
+
+    assert len(world.data(Fact)) == 1
