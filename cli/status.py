@@ -12,6 +12,9 @@ from cli.output import end, facts, print_json, print_table, refuse, say, warn
 from enact.errors import EnactError
 
 _OLD_MS = 5_000
+_USUAL_NOISE = 2
+"""A call that works at once: its beginning and its end."""
+
 _FOUND = 200
 _BAD_REQUEST = 400
 _UNKNOWN = 404
@@ -28,19 +31,29 @@ def status(intent_id: IntentId, tenant: Tenant, account: Account, url: ApiUrl = 
     facts(
         {
             "why": body["error_message"],
+            "code": body["error_code"],
             "undone": body["compensation_text"],
             "action": body["action_type"],
             "tried": f"{tries} times" if tries > 1 else ("once" if tries else "not yet"),
             "started": body["started_at"],
             "ended": body["completed_at"],
+            "valid until": None if body["completed_at"] else body["expires_at"],
             "made": _objects(body["external_object_refs"]),
             "execution": body["execution_id"],
         }
     )
 
 
-def timeline(intent_id: IntentId, tenant: Tenant, account: Account, url: ApiUrl = None, as_json: AsJson = False) -> None:
-    """The story of one execution: decision, approval, execution, outcome."""
+def timeline(
+    intent_id: IntentId,
+    *,
+    tenant: Tenant,
+    account: Account,
+    everything: Annotated[bool, typer.Option("--all", help="Each try and each wait too, not only their sum.")] = False,
+    url: ApiUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """The story of one execution: decision, approval, execution, outcome. `--json` always holds everything."""
     body = _one(intent_id, "timeline", tenant=tenant, account=account, url=url, as_json=as_json)
     if as_json:
         print_json(body)
@@ -49,8 +62,14 @@ def timeline(intent_id: IntentId, tenant: Tenant, account: Account, url: ApiUrl 
     for phase in body["phases"]:
         say("")
         say(f"{phase['phase'].capitalize():<10} {phase['text']}{_at(phase['at'])}")
-        for step in phase.get("steps", ()):
-            say(f"{'':<10} · {step['text']}{_at(step['at'])}")
+        steps = phase.get("steps", ())
+        for step in (one for one in steps if everything or not one["is_noise"]):
+            say(f"{'':<10} {'  ' if step['is_noise'] else ''}· {step['text']}{_at(step['at'])}")
+            if step["cause"]:
+                say(f"{'':<10}   {step['cause']}")
+        hidden = 0 if everything else sum(step["is_noise"] for step in steps)
+        if hidden > _USUAL_NOISE:
+            say(f"{'':<10}   (each try and each wait: --all)")
         for name in ("decision_id", "proposal_id"):
             if phase.get(name):
                 say(f"{'':<10} {name.removesuffix('_id')}: {phase[name]}")

@@ -195,6 +195,8 @@ BODY: dict[str, Any] = {
     "status": "FAILED",
     "status_text": "This could not be done.",
     "error_message": "Your system refused the request, so nothing was done.",
+    "error_code": "TOOL_REJECTED",
+    "expires_at": "2026-11-21T11:00:00.000Z",
     "compensation_text": None,
     "action_type": "CREATE_CRM_TASK",
     "attempt_count": 2,
@@ -215,7 +217,9 @@ def test_status_speaks_plainly(world: World, monkeypatch: pytest.MonkeyPatch) ->
     assert result.exit_code == Exit.OK, result.output
     assert asked == ["http://127.0.0.1:1/executions/int%3A1/status"]
     assert result.stdout.splitlines()[0] == "FAILED  This could not be done."
-    assert "why        Your system refused the request, so nothing was done." in result.stdout
+    assert "why          Your system refused the request, so nothing was done." in result.stdout
+    assert "code         TOOL_REJECTED" in result.stdout
+    assert "valid until  2026-11-21T11:00:00.000Z" in result.stdout
     assert "2 times" in result.stdout
 
 
@@ -228,19 +232,37 @@ def test_status_warns_of_an_old_answer_apart_from_the_answer(world: World, monke
     assert "61 s old" in result.stderr
 
 
+STEPS = [
+    {"at": "T", "text": "Accepted.", "cause": None, "is_noise": False},
+    {"at": "T", "text": "Tried 2 times.", "cause": None, "is_noise": False},
+    {"at": "T", "text": "Try 1 began.", "cause": None, "is_noise": True},
+    {"at": "T", "text": "Try 1: It did not work.", "cause": "Your system had a fault.", "is_noise": True},
+    {"at": "T", "text": "Try 2 began.", "cause": None, "is_noise": True},
+]
+
+
 def test_timeline_tells_the_four_phases(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     ref = {"system": "crm", "object_type": "Task", "object_id": "00T1", "object_url": None}
     phases = [
         {"phase": "decision", "at": None, "text": "Decided.", "decision_id": "dec-1", "proposal_id": None},
-        {"phase": "execution", "at": "T", "text": "Tried once.", "steps": [{"at": "T", "text": "Accepted."}]},
+        {"phase": "execution", "at": "T", "text": "Tried once.", "steps": STEPS},
         {"phase": "outcome", "at": "T", "text": "Done.", "external_object_refs": [ref], "undone": None, "next_step": "Nothing to do."},
     ]
     api_says(monkeypatch, 200, {"execution_id": "exec-int-1", "status": "SUCCEEDED", "phases": phases})
 
     result = run("timeline", INTENT, *WHO)
+    full = run("timeline", INTENT, *WHO, "--all")
 
-    for words in ("Decision", "decision: dec-1", "· Accepted.", "made: crm Task 00T1", "Next: Nothing to do."):
+    for words in ("Decision", "decision: dec-1", "· Accepted.", "made: crm Task 00T1", "Next: Nothing to do.", "--all"):
         assert words in result.stdout
+    assert "Try 1" not in result.stdout
+    assert [line.strip() for line in full.stdout.splitlines() if "Try" in line or "fault" in line] == [
+        "· Try 1 began.  (T)",
+        "· Try 1: It did not work.  (T)",
+        "Your system had a fault.",
+        "· Try 2 began.  (T)",
+    ]
+    assert "--all" not in full.stdout
 
 
 def test_list_shows_a_table_and_how_to_go_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
