@@ -2,6 +2,7 @@
 
 import json
 import socket
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,28 @@ def test_an_intent_is_submitted_done_listed_and_told(enact: Enact, up: Up) -> No
     assert (body["attempt_count"], len(body["external_object_refs"])) == (1, 1)
     assert [phase["phase"] for phase in timeline["phases"]] == ["decision", "approval", "execution", "outcome"]
     assert intent_id in [row["action_intent_id"] for row in listed["executions"]]
+
+
+def test_the_running_api_answers_as_its_documentation_says_and_refuses_in_words(enact: Enact, up: Up) -> None:
+    intent_id = submit(enact, "crm-task.json")
+    enact.wait_for(intent_id, "SUCCEEDED")
+    url = str(up.file["api_url"])
+
+    with urllib.request.urlopen(f"{url}/openapi.json", timeout=10) as response:
+        documented = json.loads(response.read())["components"]["schemas"]["Execution"]["properties"]
+    status = enact.ask("status", f"exec-{intent_id}", *WHO)
+    timeline = enact.ask("timeline", intent_id, *WHO)
+    first = enact.ask("list", *WHO, "--limit", "1")
+    unknown = enact.run("status", "no-such-intent", *WHO)
+    foreign = enact.run("timeline", intent_id, "--tenant", "globex", "--account", "account-1")
+    wrong = enact.run("list", *WHO, "--status", "DONE")
+
+    assert set(status) == set(documented)
+    assert [(one["number"], one["effect"]) for one in timeline["phases"][2]["attempts"]] == [(1, "APPLIED")]
+    assert first["executions"][0]["action_intent_id"] == intent_id
+    assert (unknown.returncode, foreign.returncode, wrong.returncode) == (4, 4, 3)
+    assert "Check the id, the tenant and the account" in unknown.stderr
+    assert "RUNNING" in wrong.stderr
 
 
 def test_what_up_suggests_can_be_pasted(enact: Enact, up: Up) -> None:
