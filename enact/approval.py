@@ -38,7 +38,9 @@ def check_approval(intent: ApprovedIntent, check_signature: SignatureCheck | Non
         raise ApprovalError("approval.source is not a known source: expected HUMAN or POLICY; have the intent approved again.")
     for name in TEXT_FIELDS:
         if not getattr(approval, name).strip():
-            raise ApprovalError(f"approval.{name} is empty: name who or what approved the intent.")
+            raise ApprovalError(
+                f"approval.{name} is empty: fill it in, an approval says who decided, by which decision and on which proposal."
+            )
     if approval.approved_at <= 0:
         raise ApprovalError("approval.approved_at is not a time: give epoch seconds.")
     if approval.jws is None:

@@ -47,6 +47,7 @@ HORIZON_MS = 30 * DAY_MS
 _HELD = frozenset({ParkReason.SWITCH, ParkReason.BREAKER, ParkReason.LIMIT})
 _RELEASE_DELAY_MS = 100
 _MAX_RELEASE_DELAY_MS = 30_000
+_PARTIAL = "The tool did a part and did not finish: look at the recorded objects, then compensate or complete by hand."
 _STATE_OF = {
     Effect.NOT_APPLIED: AttemptState.NOT_APPLIED,
     Effect.UNKNOWN: AttemptState.UNKNOWN,
@@ -199,7 +200,7 @@ def _end_if_due(step: StepState) -> StepState:
     if current.ending is not None:
         return step
     if step.has(AttemptState.PARTIAL):
-        return _end(step, Ending(status=Status.FAILED, code=ErrorCode.PARTIAL_EFFECT, message="The tool did a part and did not finish."))
+        return _end(step, Ending(status=Status.FAILED, code=ErrorCode.PARTIAL_EFFECT, message=_PARTIAL))
     denied = [a for a in step.used_attempts if a.state is AttemptState.NOT_APPLIED]
     permanent = next((a.error for a in denied if a.error is not None and a.error.is_permanent), None)
     if permanent is not None:
@@ -207,7 +208,7 @@ def _end_if_due(step: StepState) -> StepState:
     if step.unsettled_attempts:
         return step
     if denied and len(denied) >= (step.max_attempts or 0):
-        message = f"Tried {len(denied)} times; nothing was applied."
+        message = f"Tried {len(denied)} times; nothing was applied: look at the connector's health, then redrive."
         return _end(step, Ending(status=Status.FAILED, code=ErrorCode.RETRIES_EXHAUSTED, message=message, error=denied[-1].error))
     return _end(step, current.bar) if current.bar is not None else step
 

@@ -78,7 +78,7 @@ def parse_tree(text: bytes | str, code: ErrorCode) -> Any:
             return tree
         return json.loads(data.decode(), object_pairs_hook=_object, parse_int=_integer)
     except json.JSONDecodeError as error:
-        what = f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}; correct the text there."
+        what = f"is not JSON: {error.msg.removesuffix(' at')} at line {error.lineno}, column {error.colno}; correct the text there."
         raise FlawError(code, what) from None
     except UnicodeError:
         raise FlawError(code, "is not valid UTF-8: encode the text as UTF-8.") from None

@@ -104,7 +104,7 @@ def _at(name: str, convert: Convert, value: Any) -> Any:
 
 
 def _missing() -> FlawError:
-    return FlawError(ErrorCode.FIELD_MISSING, "is missing: add it and publish the record again.")
+    return FlawError(ErrorCode.FIELD_MISSING, "is missing: add it.")
 
 
 def _event_readers(union: EventUnion) -> list[tuple[EventType, Convert]]:
@@ -190,7 +190,8 @@ def _text_in(value: Any) -> str:
 def _integer_in(value: Any) -> int:
     if type(value) is not int:
         raise _unexpected(value, "an integer")
-    check_number(value)
+    if not -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER:
+        raise FlawError(ErrorCode.NUMBER_NOT_EXACT, "is an integer beyond +-(2^53-1): correct it.")
     return value
 
 

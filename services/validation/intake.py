@@ -115,7 +115,7 @@ def _read_damaged(original: Original, value: bytes, error: ValidationError) -> R
         action_type=_text(fields.get("action_type")),
         expires_at_epoch=_epoch_s(fields.get("expires_at_epoch")),
         original=original,
-        error=error,
+        error=ValidationError(f"{error.message} Publish the corrected intent under a new id.", code=error.code),
     )
 
 
@@ -146,5 +146,5 @@ def _check_identity(tenant_id: object, action_intent_id: object, key: bytes | No
             raise ValidationError(what, code=ErrorCode.FIELD_MISSING)
     if key != str(action_intent_id).encode():
         what = "no key" if key is None else f"a key of {len(key)} bytes"
-        message = f"The record has {what}, which is not its action_intent_id: publish it with action_intent_id as its key, in UTF-8."
+        message = f"The record has {what} where its action_intent_id is expected: publish it with action_intent_id as its key, in UTF-8."
         raise ValidationError(message, code=ErrorCode.KEY_MISMATCH)

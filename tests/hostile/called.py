@@ -145,7 +145,7 @@ CALLS = (
     failed(
         "tenant whose credentials are refused",
         ErrorCode.AUTH_REJECTED,
-        (),
+        ("renew",),
         lambda g: g.intent(tenant_id=LOCKED_OUT),
         stage="invocation",
         tenant=LOCKED_OUT,
@@ -153,21 +153,21 @@ CALLS = (
     failed(
         "request that the tool rejects",
         ErrorCode.TOOL_REJECTED,
-        (),
+        ("refused", "redrive"),
         lambda g: g.intent(parameters_=_subject(f"{REJECTED} {g.id}")),
         stage="invocation",
     ),
     failed(
         "tool that stays down",
         ErrorCode.RETRIES_EXHAUSTED,
-        ("Last:",),
+        ("Tried 5 times", "nothing was applied", "the connector's health, then redrive", "Last:"),
         lambda g: g.intent(parameters_=_subject(f"{DOWN} {g.id}")),
         stage="invocation",
     ),
     failed(
         "tool that stops half way",
         ErrorCode.PARTIAL_EFFECT,
-        (),
+        ("did a part", "look at the recorded objects", "compensate or complete by hand"),
         lambda g: g.intent(parameters_=_subject(f"{PARTIAL} {g.id}")),
         stage="invocation",
         is_reachable=False,

@@ -14,7 +14,13 @@ MISSING, INVALID, INEXACT, UNAPPROVED, APPROVAL = (
     ErrorCode.NOT_APPROVED,
     ErrorCode.APPROVAL_INVALID,
 )
-ADD, FILL, NEW_ID, AS_STRING, AGAIN = "add it and publish", "fill it in", "publish under a new id", "write it as a string", "approved again"
+ADD, FILL, NEW_ID, AS_STRING, AGAIN = (
+    "add it. Publish the corrected intent under a new id",
+    "fill it in",
+    "publish under a new id",
+    "write it as a string",
+    "approved again",
+)
 LATEST_S = 21 * DAY_S
 REQUIRED = (
     "account_id",

@@ -40,7 +40,7 @@ def large(ground: Ground, size: int) -> bytes:
 
 
 def is_not(found: str) -> tuple[str, ...]:
-    return (found, "which is not its action_intent_id", AS_KEY)
+    return (found, "where its action_intent_id is expected", AS_KEY)
 
 
 def strange_id(name: str, made: str, found: str) -> tuple[Row, ...]:
