@@ -18,22 +18,27 @@ from enact.settings import KernelSettings
 
 _GAP = 2
 _LEAST = 20
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_STEERING = r"\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069"
+"""What moves a terminal's cursor, colours it, or turns the direction of a line; some of it comes from outside."""
+
+_CONTROL = re.compile(rf"[\x00-\x0a{_STEERING}]+")
+_CONTROL_IN_LINES = re.compile(rf"[\x00-\x08{_STEERING}]")
 
 
 def say(text: str) -> None:
-    """One line for people, on stdout."""
-    sys.stdout.write(f"{text}\n")
+    """Lines for people, on stdout: whatever they tell, they steer no terminal."""
+    sys.stdout.write(f"{_CONTROL_IN_LINES.sub(' ', text)}\n")
 
 
 def warn(text: str) -> None:
     """One line for people, on stderr: `--json` output stays clean."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{_CONTROL_IN_LINES.sub(' ', text)}\n")
 
 
 def print_json(value: Any) -> None:
     """The answer for programs: one JSON document on stdout."""
-    say(json.dumps(value, ensure_ascii=False, indent=2))
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    sys.stdout.write(f"{_CONTROL_IN_LINES.sub(lambda found: f'{chr(92)}u{ord(found[0]):04x}', text)}\n")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,12 +1,13 @@
 """What people see: tables that never cut an id, files that cannot be read in words."""
 
+import json
 from pathlib import Path
 
 import pytest
 import typer
 
 from cli.exit_codes import Exit
-from cli.output import table_lines, text_of
+from cli.output import print_json, say, table_lines, text_of, warn
 
 COLUMNS = ["id", "status", "what came of it"]
 ROWS = [["new-0123456789abcdef", "SUCCEEDED", "made: " + "word " * 12], ["b", "FAILED", "http://127.0.0.1:8090/a-very-long-address"]]
@@ -62,3 +63,16 @@ def test_a_file_that_cannot_be_read_is_said_in_words(
 
     assert caught.value.exit_code == Exit.REFUSED
     assert capsys.readouterr().err == f"{name} {words}: name a YAML file.\n"
+
+
+@pytest.mark.parametrize("mark", ["\x1b[2J", "\r", "\x07", "\x9b2J", "\u202e", "\u2066"])
+def test_what_comes_from_outside_steers_no_terminal_and_is_whole_for_programs(mark: str, capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"approved by kim{mark}x")
+    warn(f"approved by kim{mark}x")
+    told = capsys.readouterr()
+    print_json({"approved_by": f"kim{mark}x"})
+    for_programs = capsys.readouterr().out
+
+    assert mark[0] not in told.out + told.err + for_programs
+    assert json.loads(for_programs) == {"approved_by": f"kim{mark}x"}
+    assert all(mark[0] not in line for line in table_lines(["who"], [[f"kim{mark}x"]], None))
