@@ -180,6 +180,7 @@ class MemoryState:
 
     def __init__(self, partition: int = 0, values: Mapping[bytes, bytes] | None = None) -> None:
         self.partition = partition
+        self.is_silent = False
         self.values = dict(values or {})
 
     def get(self, key: bytes) -> bytes | None:

@@ -29,6 +29,8 @@ class StateView(Protocol):
     """The folded state of one partition. Reads see this batch's writes; the loop persists them with the offset."""
 
     partition: int
+    is_silent: bool
+    """True while what follows from a fold is dropped by the loop: a stage need not work it out."""
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None."""

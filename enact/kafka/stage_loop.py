@@ -182,13 +182,13 @@ class StageLoop:
         """A record of the log is never dead-lettered: one that cannot be folded quarantines its partition."""
         try:
             self._require_harmless(record)
+            is_silent = owned.state.is_silent = record.offset < owned.emit_from
             effects = self._stage.fold(record, owned.state)
         except ESCAPES:
             raise
         except Exception as error:  # noqa: BLE001 - what it is does not matter: the record may neither be skipped nor lost
             self._quarantine(record, error)
             return ()
-        is_silent = record.offset < owned.emit_from
         self._meter.ended(record.topic, "silent" if is_silent else "ok")
         return () if is_silent else effects
 

@@ -6,7 +6,7 @@ forgets them, as if the batch had not been read.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -30,7 +30,10 @@ class _Meta(msgspec.Struct):
 
 
 class PartitionState:
-    """Key-value state of one log partition. One thread only; one owner at a time (RocksDB holds a lock)."""
+    """Key-value state of one log partition. One thread only; one owner at a time (RocksDB holds a lock).
+
+    `before_persist` is the stage's: called at the beginning of `persist`, for what it puts once for a whole batch.
+    """
 
     def __init__(self, folder: Path, partition: int) -> None:
         """Open it; what cannot be opened is doubtful and starts empty. The caller holds the folder's instance lock.
@@ -38,6 +41,8 @@ class PartitionState:
         Raises: StateLostError if not even an empty one can be opened.
         """
         self.partition = partition
+        self.is_silent = False
+        self.before_persist: Callable[[], None] = _nothing_more
         self._folder = folder
         self._dirty: dict[bytes, bytes | None] = {}
         try:
@@ -110,6 +115,7 @@ class PartitionState:
 
     def persist(self, applied: NextOffset, committed: NextOffset | None = None) -> None:
         """Write everything with the applied offset, atomically; remember `committed` if it is higher than what is remembered."""
+        self.before_persist()
         meta = _Meta(applied, _highest(self._meta.committed, committed))
         batch = WriteBatch(raw_mode=True)
         for key, value in self._dirty.items():
@@ -147,6 +153,10 @@ class PartitionState:
     def close(self) -> None:
         """Release the folder."""
         self._db.close()
+
+
+def _nothing_more() -> None:
+    """A stage that puts everything at once has nothing to add."""
 
 
 def _highest(one: int | None, other: int | None) -> int | None:

@@ -68,9 +68,8 @@ def emission(before: Execution | None, after: Execution, event: ExecutionEvent, 
     scribe = _Scribe(after, event, record, subject, topics)
     scribe.write_event(was, now)
     effects: list[Effect] = list(scribe.written)
-    encoded = None
-    if _is_shown(was, now):
-        encoded = encode(tool_result(after, event, record, subject))
+    encoded = shown_result(before, after, event, record)
+    if encoded is not None:
         # What waited on disk has lost its headers: then the beginning is its first event.
         headers = with_approved_at(passed_on(record.headers), after.first_ms)
         effects.append(OutRecord(topics.tool_results, record.partition, subject.action_intent_id.encode(), encoded, headers))
@@ -82,6 +81,14 @@ def emission(before: Execution | None, after: Execution, event: ExecutionEvent, 
         )
         effects.append(_out(topics.returned, record, after.action_intent_id, encode(returned)))
     return Emission(effects, encoded)
+
+
+def shown_result(before: Execution | None, after: Execution, event: ExecutionEvent, record: InRecord) -> bytes | None:
+    """The encoded ToolResult of `emission` alone; None if the public state did not change."""
+    was = before.step(event.step) if before else _NOTHING
+    if not _is_shown(was, after.step(event.step)):
+        return None
+    return encode(tool_result(after, event, record, subject_of(after, event.step, event)))
 
 
 def _is_shown(was: StepState, now: StepState) -> bool:

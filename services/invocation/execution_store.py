@@ -37,7 +37,7 @@ class ExecutionStore:
         self._pinned = pinned
         self._cache: dict[bytes, Execution] = {}
         self._entries: dict[bytes, frozenset[DueEntry]] = {}
-        self._changed: set[bytes] = set()
+        self._changed: dict[bytes, Execution | None] = {}
         self.index = DueIndex(state)
 
     def get(self, key: bytes) -> Execution | None:
@@ -52,18 +52,19 @@ class ExecutionStore:
         return self._cache.get(key)
 
     def put(self, key: bytes, before: Execution | None, after: Execution) -> None:
-        """Keep an execution and its due entries."""
-        self._state.put(b"e" + key, msgspec.msgpack.encode(after))
-        entries = due_entries(key, after)
-        self.index.replace(self._entries[key] if key in self._entries else due_entries(key, before), entries)
-        self._entries[key] = entries
-        self._count(_waiting_entries(key, before), _waiting_entries(key, after))
+        """Keep an execution; `write` adds it to the batch."""
+        self._changed.setdefault(key, before)
         self._cache[key] = after
-        self._changed.add(key)
-        if len(self._cache) > _MAX_CACHED:
-            kept = {*list(self._cache)[_MAX_CACHED // 2 :], *self._pinned()}
-            self._cache = {k: e for k, e in self._cache.items() if k in kept}
-            self._entries = {k: e for k, e in self._entries.items() if k in kept}
+
+    def write(self) -> None:
+        """Every changed execution and its due entries become part of the batch: once each, however many events it had."""
+        for key, before in self._changed.items():
+            after = self._cache[key]
+            self._state.put(b"e" + key, msgspec.msgpack.encode(after))
+            entries = due_entries(key, after)
+            self.index.replace(self._entries[key] if key in self._entries else due_entries(key, before), entries)
+            self._entries[key] = entries
+            self._count(_waiting_entries(key, before), _waiting_entries(key, after))
 
     @property
     def waiting(self) -> Mapping[str, int]:
@@ -106,6 +107,10 @@ class ExecutionStore:
     def keep_batch(self) -> None:
         """What was folded is on disk."""
         self._changed.clear()
+        if len(self._cache) > _MAX_CACHED:
+            kept = {*list(self._cache)[_MAX_CACHED // 2 :], *self._pinned()}
+            self._cache = {k: e for k, e in self._cache.items() if k in kept}
+            self._entries = {k: e for k, e in self._entries.items() if k in kept}
 
     def forget_batch(self) -> None:
         """The batch is taken again: what was folded in it is not true yet."""

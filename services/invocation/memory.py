@@ -189,6 +189,7 @@ class PartitionMemories:
         if self._states.get(state.partition) is not state:
             self._states[state.partition] = state
             store = ExecutionStore(state, self._window.keys)
+            state.before_persist = store.write
             self.by_partition[state.partition] = PartitionMemory(state.partition, store, self.backlog, fold_version=fold_version_of(state))
         return self.by_partition[state.partition]
 

@@ -18,7 +18,7 @@ from enact.kafka.transport import InRecord, OutRecord, TopicPartition
 from enact.log import get_logger
 from enact.records import Claimed, EventData, ExecutionEvent, FoldVersionSet, Parked, ParkReason, Refused, ToolCall
 from enact.records.codec import decode
-from services.invocation.emission import InvocationTopics, emission
+from services.invocation.emission import InvocationTopics, emission, shown_result
 from services.invocation.events import EventWriter
 from services.invocation.execution_store import Subject
 from services.invocation.memory import FOLD_VERSION_KEY, LOG_TIME, Folded, PartitionMemory, ReadBack
@@ -132,6 +132,10 @@ class InvocationStage:
         number = before.step(event.step).generation.number if before else 1
         if after.step(event.step).generation.number > number:
             memory.store.close_generation((key, event.step), number)
+        if state.is_silent:
+            if (result := shown_result(before, after, event, record)) is not None:
+                memory.store.keep_result(key, result)
+            return []
         emitted = emission(before, after, event, record, self._topics)
         if emitted.result is not None:
             memory.store.keep_result(key, emitted.result)

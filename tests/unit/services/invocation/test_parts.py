@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from enact.clock import SystemClock
 from enact.errors import BrokerError
-from enact.execution_state import Execution
+from enact.execution_state import Execution, Generation, StepState
 from enact.health import HealthState
+from enact.ids import key_of
 from enact.kafka.local import LocalBroker, LocalWriter
 from enact.kafka.state import PartitionState
 from enact.kafka.transport import NextOffset, TopicPartition
@@ -19,10 +20,11 @@ from enact.settings import load
 from enact.stage_process import ProcessContext
 from services.invocation import __main__ as wiring
 from services.invocation import execution_store
-from services.invocation.execution_store import ExecutionStore
+from services.invocation.execution_store import CLAIM, ExecutionStore
 from services.invocation.inputs import WaitingInputs
 from services.invocation.nonces import NonceMemory
 from services.invocation.settings import InvocationSettings
+from tests.unit.enact.event_factories import a_tool_call
 from topology.topics import topic_name
 
 INPUT = TopicPartition("calls", 0)
@@ -72,9 +74,13 @@ def test_the_store_forgets_the_oldest_but_never_what_is_in_flight(tmp_path: Path
     monkeypatch.setattr(execution_store, "_MAX_CACHED", 10)
     state = PartitionState(tmp_path / "0", 0)
     store = ExecutionStore(state, lambda: {b"k0"})
+    state.before_persist = store.write
 
     for n in range(11):
         store.put(b"k%d" % n, None, _execution(n))
+    assert store.peek(b"k1") is not None
+    state.persist(NextOffset(1))
+    store.keep_batch()
 
     assert store.peek(b"k0") is not None
     assert store.peek(b"k1") is None
@@ -86,6 +92,7 @@ def test_the_store_forgets_the_oldest_but_never_what_is_in_flight(tmp_path: Path
 def test_the_store_forgets_what_a_failed_batch_changed_and_nothing_else(tmp_path: Path) -> None:
     state = PartitionState(tmp_path / "0", 0)
     store = ExecutionStore(state, set)
+    state.before_persist = store.write
     store.put(b"kept", None, _execution(1))
     state.persist(NextOffset(1))
     store.keep_batch()
@@ -98,6 +105,32 @@ def test_the_store_forgets_what_a_failed_batch_changed_and_nothing_else(tmp_path
     assert store.get(b"kept") == _execution(1)
     assert store.get(b"new") is None
     state.close()
+
+
+def test_an_execution_is_written_once_for_a_batch_with_what_is_due_at_its_end(tmp_path: Path) -> None:
+    state = PartitionState(tmp_path / "0", 0)
+    store = ExecutionStore(state, set)
+    state.before_persist = store.write
+    key = key_of("acme", "int-1")
+    waiting = _waiting(not_before_ms=500)
+
+    store.put(key, None, _execution(1))
+    store.put(key, _execution(1), waiting)
+    state.persist(NextOffset(1))
+    store.keep_batch()
+    assert [entry.due_ms for entry in store.index.entries(CLAIM)] == [500]
+    store.put(key, waiting, _waiting(not_before_ms=700))
+    store.put(key, _waiting(not_before_ms=700), _waiting(not_before_ms=900))
+    state.persist(NextOffset(2))
+
+    assert [entry.due_ms for entry in store.index.entries(CLAIM)] == [900]
+    assert ExecutionStore(state, set).get(key) == _waiting(not_before_ms=900)
+    state.close()
+
+
+def _waiting(*, not_before_ms: int) -> Execution:
+    generation = replace(Generation(), subject=a_tool_call(), due_ms=not_before_ms)
+    return replace(_execution(1), execute=replace(StepState(), generation=generation))
 
 
 def _execution(number: int) -> Execution:
