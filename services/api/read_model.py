@@ -14,7 +14,7 @@ from enact.records import Status
 from services.api.bundles import StoredEntry, unbundled
 from services.api.fold import ExecutionRow
 from services.api.ledger_writer import LedgerWriter
-from services.api.tables import SCHEMA_VERSION, entries, executions, facts, metadata
+from services.api.tables import IS_NOT_DONE, SCHEMA_VERSION, entries, executions, facts, metadata
 
 
 class ReadModel:
@@ -68,6 +68,8 @@ class ReadModel:
         query = sa.select(executions).where(table.tenant_id == tenant_id, table.account_id == account_id)
         if statuses:
             query = query.where(table.status.in_([status.value for status in statuses]))
+            if Status.SUCCEEDED not in statuses:
+                query = query.where(sa.text(IS_NOT_DONE))
         if before is not None:
             created_at, intent_id = before
             is_older = sa.or_(table.created_at < created_at, sa.and_(table.created_at == created_at, table.action_intent_id < intent_id))

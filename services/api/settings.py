@@ -1,8 +1,8 @@
 """What the api process is told, beyond what every process is told."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from enact.settings import KernelSettings, Profile
 
@@ -26,11 +26,12 @@ class Settings(KernelSettings):
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @model_validator(mode="after")
-    def _no_one_calls_from_anywhere_in_production(self) -> Self:
-        if self.profile is Profile.PRODUCTION and ANY_ORIGIN in self.cors_origin:
-            raise ValueError("ENACT_CORS_ORIGIN may not be * in production: name the origins, such as https://desk.example")
-        return self
+    @field_validator("cors_origin")
+    @classmethod
+    def _not_from_anywhere_in_production(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if info.data.get("profile") is Profile.PRODUCTION and ANY_ORIGIN in value:
+            raise ValueError("may not be * in production: name the origins, such as https://desk.example")
+        return value
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:

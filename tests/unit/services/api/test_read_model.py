@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -142,6 +143,30 @@ def test_an_account_is_listed_newest_first_page_by_page(model: ReadModel) -> Non
     assert found == ["int-6", "int-5", "int-4", "int-3", "int-2", "int-1", "int-0"]
     assert model.executions(TENANT, ACCOUNT, statuses=[Status.SUCCEEDED], limit=3, before=None) == []
     assert len(model.executions(TENANT, ACCOUNT, statuses=[Status.PENDING, Status.HELD], limit=100, before=None)) == 7
+
+
+@pytest.mark.parametrize(
+    ("statuses", "index"),
+    [
+        ([], "executions_by_account"),
+        ([Status.SUCCEEDED], "executions_by_account"),
+        ([Status.IN_DOUBT, Status.SUCCEEDED], "executions_by_account"),
+        ([Status.IN_DOUBT], "executions_not_done"),
+        ([Status.FAILED, Status.HELD], "executions_not_done"),
+    ],
+)
+def test_a_filter_without_successes_does_not_read_them_and_no_list_is_sorted(model: ReadModel, statuses: list[Status], index: str) -> None:
+    plans: list[str] = []
+
+    def explain(connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: Any) -> None:
+        if statement.startswith("SELECT"):
+            plans.extend(row[3] for row in connection.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+    sa.event.listen(model._engine, "before_cursor_execute", explain)
+    model.executions(TENANT, ACCOUNT, statuses=statuses, limit=50, before=(START_MS, INTENT))
+
+    (plan,) = plans
+    assert f"{index} (tenant_id=? AND account_id=?" in plan
 
 
 def test_more_executions_than_the_cache_holds_are_all_kept(model: ReadModel, monkeypatch: pytest.MonkeyPatch) -> None:

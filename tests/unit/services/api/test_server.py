@@ -15,7 +15,7 @@ from enact.health import HealthState
 from enact.kafka.local import LocalBroker
 from enact.kafka.transport import OutRecord
 from enact.records.codec import encode
-from enact.settings import Profile
+from enact.settings import Profile, load
 from services.api.__main__ import free_folder
 from services.api.follower import Follower
 from services.api.read_model import ReadModel, sqlite_url
@@ -153,3 +153,20 @@ def test_what_is_no_request_is_answered_through_the_same_door(
     assert b"application/problem+json" in head
     assert set(json.loads(body)) == {"error", "message", "path"}
     assert b"aiohttp" not in answer
+
+
+def test_origins_are_a_list_of_origins_and_production_names_them() -> None:
+    several = load(Settings, {"ENACT_CORS_ORIGIN": "https://desk.example, http://localhost:3000"})
+
+    assert several.allowed_origins == ("https://desk.example", "http://localhost:3000")
+    assert load(Settings, {"ENACT_CORS_ORIGIN": "https://desk.example,*"}).allowed_origins == ("*",)
+    with pytest.raises(ConfigurationError, match=r"ENACT_CORS_ORIGIN: .*may not be .* in production"):
+        load(Settings, {"ENACT_PROFILE": "production", "ENACT_CORS_ORIGIN": "*"})
+    with pytest.raises(ConfigurationError, match="ENACT_CORS_ORIGIN"):
+        load(Settings, {"ENACT_CORS_ORIGIN": "https://desk.example/path"})
+
+
+@pytest.mark.parametrize("path", ["enact", "/enact/", "/", "/a b", "/{x}"])
+def test_a_base_path_begins_with_a_slash_and_does_not_end_with_one(path: str) -> None:
+    with pytest.raises(ConfigurationError, match="ENACT_API__BASE_PATH"):
+        load(Settings, {"ENACT_API__BASE_PATH": path})
