@@ -93,7 +93,8 @@ def shown_result(before: Execution | None, after: Execution, event: ExecutionEve
 
 def _is_shown(was: StepState, now: StepState) -> bool:
     """True if people must be told: another public state than before, and one that is worth a word."""
-    return verdict(now).status in _SHOWN and step_verdict(now) != step_verdict(was)
+    status = verdict(now).status
+    return status in _SHOWN and (status is not verdict(was).status or step_verdict(now) != step_verdict(was))
 
 
 def _dead_letter(was: StepState, now: StepState, subject: ToolCall, record: InRecord) -> DeadLetter | None:
