@@ -145,6 +145,10 @@ def _documents(text: str, file: str) -> Iterator[object]:
         documents = list(yaml.load_all(text, Loader=_StrictLoader))
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{file} is not YAML{_place(error)}: nothing was applied.") from error
+    except RecursionError:
+        raise ConfigurationError(f"{file} is nested too deeply to be read: flatten it; nothing was applied.") from None
+    except ValueError:  # a number of thousands of digits, a date that no calendar has
+        raise ConfigurationError(f"{file} holds a number or a date that cannot be read: correct it; nothing was applied.") from None
     for document in documents:
         if isinstance(document, list):
             yield from document

@@ -1,4 +1,4 @@
-"""The same attack on every decoder as in the unit tests, ten times as long: half a minute of one core for all of them."""
+"""The same attack on every decoder as in the unit tests, sixteen times as long: about half a minute of one core for all of them."""
 
 import pytest
 from hypothesis import given, settings

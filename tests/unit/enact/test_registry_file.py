@@ -185,3 +185,11 @@ def test_what_is_no_strict_yaml_is_refused_as_a_whole(text: str) -> None:
 def test_an_entry_that_is_no_mapping_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"entry 1: an entry is a mapping .* this is a text"):
         read_entries("just text", file="crm.yaml", argument_schemas=SCHEMAS)
+
+
+@pytest.mark.parametrize("text", ['{"a":' * 1500, "- " * 3000, "- created_at: 2026-13-45", "- registry_version: " + "9" * 5000])
+def test_a_file_that_no_reader_takes_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"entries\.yaml") as raised:
+        read_entries(text, file="entries.yaml", argument_schemas={})
+
+    assert "nothing was applied" in raised.value.message or "correct it" in raised.value.message
