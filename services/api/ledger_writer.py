@@ -5,7 +5,8 @@ each execution that a batch touches is written once. Twice the same entry change
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import repeat
 from operator import itemgetter
 from typing import Any
 
@@ -24,7 +25,7 @@ Key = tuple[str, str]
 _COLUMNS = tuple(field.name for field in fields(ExecutionRow))
 _BUNDLE_COLUMNS = ("action_intent_id", "tenant_id", "bundle")
 _KEY_COLUMNS = 2
-_IDS_PER_SELECT = 500
+_IDS_PER_SELECT = 100
 _CACHED_EXECUTIONS = 4_000
 
 
@@ -84,12 +85,35 @@ class _Many:
             connection.exec_driver_sql(self._sql, list(rows))
 
 
+class _Bundles:
+    """Asks for the bundles of many ids, always with the same text: the database parses it once, not for every number of ids."""
+
+    def __init__(self, dialect: sa.Dialect) -> None:
+        self._names = tuple(f"id{at}" for at in range(_IDS_PER_SELECT))
+        statement = (
+            sa.select(entries.c.action_intent_id, entries.c.tenant_id, entries.c.bundle)
+            .where(entries.c.action_intent_id.in_([sa.bindparam(name) for name in self._names]))
+            .order_by(entries.c.number)
+        )
+        compiled = statement.compile(dialect=dialect)
+        self._sql, self._is_positional = str(compiled), bool(compiled.positiontup)
+
+    def of(self, connection: sa.Connection, ids: Sequence[str]) -> Iterator[tuple[str, str, bytes]]:
+        """Id, tenant and bundle, those of one execution in the order of the ledger."""
+        for start in range(0, len(ids), _IDS_PER_SELECT):
+            asked = ids[start : start + _IDS_PER_SELECT]
+            filled = (*asked, *repeat(asked[-1], _IDS_PER_SELECT - len(asked)))
+            parameters = filled if self._is_positional else dict(zip(self._names, filled, strict=True))
+            yield from (tuple(row) for row in connection.exec_driver_sql(self._sql, parameters))
+
+
 class LedgerWriter:
     """The writing side of the read model. Not for several threads."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._cache: OrderedDict[Key, _Known] = OrderedDict()
+        self._bundles = _Bundles(engine.dialect)
         self._insert_bundle = _Many(_INSERT_BUNDLE, _BUNDLE_COLUMNS, engine.dialect)
         self._insert_execution = _Many(sa.insert(executions), _COLUMNS, engine.dialect)
         self._update_execution = _Many(_UPDATE_EXECUTION, ["key_id", "key_tenant", *_COLUMNS[_KEY_COLUMNS:]], engine.dialect)
@@ -158,14 +182,12 @@ class LedgerWriter:
                 self._cache.move_to_end(key)
         for key in missing:
             self._cache[key] = _Known(None, set(), is_stored=False)
-        wanted = sorted({intent_id for intent_id, _ in missing})
-        for start in range(0, len(wanted), _IDS_PER_SELECT):
-            for stored in connection.execute(_SELECT_BUNDLES, {"ids": wanted[start : start + _IDS_PER_SELECT]}):
-                if (key := (stored.action_intent_id, stored.tenant_id)) in missing:
-                    known = self._cache[key]
-                    for one in unbundled(stored.bundle):
-                        known.take(view_of(one.value))
-                    known.is_stored = known.row is not None
+        for intent_id, tenant_id, bundle in self._bundles.of(connection, sorted({intent_id for intent_id, _ in missing})):
+            if (key := (intent_id, tenant_id)) in missing:
+                known = self._cache[key]
+                for one in unbundled(bundle):
+                    known.take(view_of(one.value))
+                known.is_stored = known.row is not None
 
 
 def _store_offsets(connection: sa.Connection, next_offsets: Mapping[int, int]) -> None:
@@ -180,9 +202,4 @@ _UPDATE_EXECUTION = (
     sa.update(executions)
     .where(executions.c.action_intent_id == sa.bindparam("key_id"), executions.c.tenant_id == sa.bindparam("key_tenant"))
     .values({name: sa.bindparam(name) for name in _COLUMNS[_KEY_COLUMNS:]})
-)
-_SELECT_BUNDLES = (
-    sa.select(entries.c.action_intent_id, entries.c.tenant_id, entries.c.bundle)
-    .where(entries.c.action_intent_id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(entries.c.number)
 )

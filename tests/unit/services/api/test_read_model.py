@@ -145,6 +145,19 @@ def test_an_account_is_listed_newest_first_page_by_page(model: ReadModel) -> Non
     assert len(model.executions(TENANT, ACCOUNT, statuses=[Status.PENDING, Status.HELD], limit=100, before=None)) == 7
 
 
+def test_a_batch_of_more_executions_than_one_question_asks_for_knows_all_its_repeats(tmp_path: Path) -> None:
+    made = [replace(started(), action_intent_id=f"int-{at}", entry_id=f"{at:064}") for at in range(250)]
+    first = ReadModel.at(sqlite_url(tmp_path))
+    first.ledger.apply(arrived(made), {0: 250})
+    first.close()
+    second = ReadModel.at(sqlite_url(tmp_path))
+
+    applied = second.ledger.apply(arrived(made, first_offset=250), {0: 500})
+    second.close()
+
+    assert (applied.kept, applied.repeated) == (0, 250)
+
+
 @pytest.mark.parametrize(
     ("statuses", "index"),
     [
