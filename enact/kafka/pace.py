@@ -1,6 +1,6 @@
 """How many records a turn of the loop takes, and when: soon if there are few, together if there are many.
 
-A turn takes what it can do in a fifth of a second: a stage reads its own decisions in its log, and on a slow or crowded
+A turn takes what it can do in a tenth of a second: a stage reads its own decisions in its log, and on a slow or crowded
 machine a full batch would keep them waiting until a claim is read back too late. A stage that is quicker than what
 comes would take a few records at a time, each time with a request for every partition it writes to; above
 `BUSY_PER_S` it lets them gather first. Below, nothing waits for more.
@@ -10,7 +10,7 @@ from enact.clock import Clock
 
 MAX_BATCH = 500
 MIN_BATCH = 20
-TURN_S = 0.2
+TURN_S = 0.1
 BUSY_PER_S = 600
 GATHER_S = 0.04
 _WINDOW_S = 0.5

@@ -23,7 +23,7 @@ _TURN_S = 0.1
 _METER_EVERY_S = 0.5
 PATIENCE_S = 1.0
 CROWDED_GROUP = 200
-CROWDED = 1_000
+CROWDED = 500
 _AGES_S = 1.0
 
 OffersOf = Callable[[PartitionMemory], Iterator[tuple[str, Iterator[Act]]]]

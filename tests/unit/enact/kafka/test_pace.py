@@ -1,4 +1,4 @@
-"""A turn takes what it can do in a fifth of a second: fewer records on a slow machine, and soon more again."""
+"""A turn takes what it can do in a tenth of a second: fewer records on a slow machine, and soon more again."""
 
 from enact.clock import ManualClock
 from enact.kafka.pace import GATHER_S, MAX_BATCH, MIN_BATCH, TURN_S, Pace
