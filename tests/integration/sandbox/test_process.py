@@ -129,6 +129,16 @@ def test_it_listens_where_it_is_told_and_on_loopback_if_it_is_told_nothing(tmp_p
         assert not SandboxAdmin(told.url.replace("127.0.0.2", "127.0.0.1")).is_ready()
 
 
+def test_a_certificate_without_its_key_is_refused_before_anything_listens(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "connectors.sandbox", "--port", "0", "--data-dir", str(tmp_path / "new"), "--tls-cert", "cert.pem"]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    assert ended.returncode == 2
+    assert "--tls-cert and --tls-key belong together" in ended.stderr
+    assert not (tmp_path / "new").exists()
+
+
 def test_an_address_that_is_not_this_machine_s_is_explained(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "connectors.sandbox", "--host", "192.0.2.1", "--port", "0", "--data-dir", str(tmp_path)]
 

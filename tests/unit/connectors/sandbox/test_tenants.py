@@ -27,6 +27,16 @@ def test_a_new_address_is_taken_over_and_a_real_system_s_file_is_left_alone(tmp_
     assert (tmp_path / "acme" / "sandbox.json").read_text() == real
 
 
+def test_a_file_that_says_the_same_already_is_not_written_again(tmp_path: Path) -> None:
+    write_sandbox_credentials(tmp_path, ["acme"], "http://127.0.0.1:1")
+    before = (tmp_path / "acme" / "crm.json").stat()
+
+    write_sandbox_credentials(tmp_path, ["acme"], "http://127.0.0.1:1")
+
+    after = (tmp_path / "acme" / "crm.json").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
 def test_a_key_belongs_to_the_tenant_it_names_and_to_nobody_if_it_names_none() -> None:
     assert tenant_of_key(api_key("acme")) == "acme"
     assert tenant_of_key("sandbox-key-of-") is None

@@ -10,14 +10,14 @@ from enact.clock import ManualClock
 from enact.errors import BrokerError
 from enact.kafka.local import LocalBroker
 from enact.kafka.transport import NextOffset, OutRecord, TopicPartition
-from enact.records import LedgerEntry
+from enact.records import LedgerEntry, LedgerType, Status
 from enact.records.codec import encode
 from enact.records.framing import framed_by, header_for
 from services.api.follower import Follower
 from services.api.ledger_writer import Applied
 from services.api.read_model import ReadModel, sqlite_url
 from tests.factories import SilentSchemaRegistry
-from tests.unit.services.api.ledger_entries import INTENT, TENANT, clean_success, executed, started
+from tests.unit.services.api.ledger_entries import INTENT, TENANT, clean_success, entry, executed, started
 
 TOPIC = "enact.ledger.v1"
 
@@ -111,6 +111,21 @@ def test_an_entry_that_cannot_be_decoded_is_counted_and_skipped(model: ReadModel
     assert row.status == "SUCCEEDED"
     assert [unreadable for _, unreadable in heard] == [2]
     assert model.ledger.next_offsets() == {1: 4}
+
+
+def test_a_status_that_no_legal_move_leads_to_is_refused_told_and_the_rest_is_taken(model: ReadModel) -> None:
+    heard: list[tuple[Applied, int]] = []
+    told = [*clean_success(), entry(LedgerType.RETRY_SCHEDULED, version=99, status=Status.RETRYING)]
+    follower = follower_of(broker_with(told), model, ManualClock(), heard)
+    follower.start()
+
+    follower.step(wait_s=0)
+
+    row = model.execution(TENANT, INTENT)
+    assert row is not None
+    assert row.status == "SUCCEEDED"
+    assert [(applied.kept, list(applied.refused)) for applied, _ in heard] == [(6, [(INTENT, TENANT)])]
+    assert len(model.entries(TENANT, INTENT)) == 6
 
 
 def test_a_model_that_knows_more_than_the_ledger_is_built_again(model: ReadModel) -> None:

@@ -91,6 +91,14 @@ async def test_a_refused_intent_says_why_and_that_nothing_was_sent(api: Api) -> 
     assert body["phases"][2]["steps"][0]["text"] == "The request was not complete or not correct, so nothing was done."
 
 
+async def test_a_refused_intent_whose_approval_could_not_be_read_claims_none(api: Api) -> None:
+    api.hold([entry(LedgerType.INTENT_REFUSED, error=rejected()), failed(version=2, error=rejected())])
+
+    _, body = await api.get(f"/executions/{INTENT}/timeline", account_id=ACCOUNT)
+
+    assert body["phases"][1]["text"] == "No usable approval is on record."
+
+
 async def test_each_try_is_told_with_its_cause_and_marked_as_noise(api: Api) -> None:
     api.hold(
         [

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from enact.errors import ErrorCode
+from enact.kafka.stage import DeadLetter
 from enact.records import codec
 from enact.records.enums import Decision
 from enact.records.intent import ApprovedIntent, ValidatedIntent
@@ -74,6 +75,18 @@ class TestIdempotency:
         assert len(values) == 3
         assert values[0] == values[2] != values[1]
         assert world.log.state.values == {world.log.records[0].key: values[0]}
+
+    def test_of_two_damaged_intents_in_the_log_other_bytes_are_another_content(self) -> None:
+        world = World()
+        damaged = intent_json_tree()
+        del damaged["target"]
+        first, same = approved(damaged, offset=1), approved(damaged, offset=2)
+        other = approved(damaged | {"decision_trace_id": "other"}, offset=3)
+
+        sent = world.log.take(first, same, other)
+
+        codes = [one.code for one in sent if isinstance(one, DeadLetter)]
+        assert codes == [ErrorCode.FIELD_MISSING, ErrorCode.INTENT_ID_REUSED]
 
     def test_the_first_in_the_log_wins_whoever_decided_first(self) -> None:
         world, other = World(), World()
