@@ -9,7 +9,6 @@ schema registry that does not answer is a BrokerError.
 import copy
 import struct
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -76,8 +75,10 @@ def encode(record: object) -> bytes:
     cls: type = type(record)
     avro = _avro(cls)
     header = avro.header if IN_USE.registry is None else IN_USE.registry.header_of(cls)
-    with suppress(*CANNOT_WRITE):
+    try:
         return avro.write(header, record)
+    except CANNOT_WRITE:  # the general writer says why, or writes it after all
+        pass
     out = BytesIO()
     out.write(header)
     try:
@@ -157,8 +158,10 @@ def _avro(cls: type) -> _Avro:
 def _decode_avro(cls: type, value: bytes) -> Any:
     avro = _avro(cls)
     if body_at := _current_body_at(avro, cls, value):
-        with suppress(*CANNOT_READ):
+        try:
             return avro.read(value, body_at)
+        except CANNOT_READ:  # the general reader says why, or reads it after all
+            pass
     tree = avro_tree(cls, value)
     try:
         return avro.from_tree(tree)

@@ -37,14 +37,22 @@ class ExecutionStore:
         self._pinned = pinned
         self._cache: dict[bytes, Execution] = {}
         self._entries: dict[bytes, frozenset[DueEntry]] = {}
+        self._unknown: set[bytes] = set()
         self._changed: dict[bytes, Execution | None] = {}
         self.index = DueIndex(state)
 
     def get(self, key: bytes) -> Execution | None:
         """The execution as folded so far, this batch included."""
         found = self._cache.get(key)
-        if found is None and (raw := self._state.get(b"e" + key)) is not None:
-            found = self._cache[key] = msgspec.msgpack.decode(raw, type=Execution)
+        if found is not None or key in self._unknown:
+            return found
+        raw = self._state.get(b"e" + key)
+        if raw is None:
+            if len(self._unknown) >= _MAX_CACHED:
+                self._unknown.clear()
+            self._unknown.add(key)
+            return None
+        found = self._cache[key] = msgspec.msgpack.decode(raw, type=Execution)
         return found
 
     def peek(self, key: bytes) -> Execution | None:
@@ -55,6 +63,7 @@ class ExecutionStore:
         """Keep an execution; `write` adds it to the batch."""
         self._changed.setdefault(key, before)
         self._cache[key] = after
+        self._unknown.discard(key)
 
     def write(self) -> None:
         """Every changed execution and its due entries become part of the batch: once each, however many events it had."""
