@@ -125,7 +125,8 @@ class InvocationStage:
         key = key_of(event.tenant_id, event.action_intent_id)
         before = memory.store.get(key)
         after = apply(before, event, log_ms=log_ms, horizon_ms=self._horizon_ms)
-        self._note(memory, event, record, before, after)
+        if memory.is_live or not state.is_silent:  # a restore notes everything at its end, from the index
+            self._note(memory, event, record, before, after)
         if after is before:
             return []
         memory.store.put(key, before, after)
