@@ -1,6 +1,6 @@
 """Writes Avro bodies with one function for each schema, written out field by field: a quarter of the price of the general writer.
 
-Like `avro_compiled` it judges nothing: a record that it cannot write raises one of `CANNOT_WRITE`, and the general writer
+Like `avro_reading` it judges nothing: a record that it cannot write raises one of `CANNOT_WRITE`, and the general writer
 (`enact.records.codec`) then says what is wrong. The bytes are the general writer's: tests/unit/enact/records/test_avro_writing.py.
 """
 
@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from enact.records.avro_form import check_event
+from enact.records.function_text import FunctionText
 from enact.records.shape import Enumeration, EventUnion, ListOf, MapOfText, Nullable, ParametersText, RecordOf, Scalar, Shape, shape_of
 from enact.strict_json import FlawError
 
@@ -41,15 +42,11 @@ def compiled_writer(cls: type, schema: Mapping[str, Any]) -> Write:
 
     The function raises: one of CANNOT_WRITE.
     """
-    text = _Text(schema["__named_schemas"])
-    text.line("def write(header, r):")
-    pieces = text.record(schema, shape_of(cls), "r")
-    text.line(f"return b''.join((header, {', '.join(pieces)}))")
-    names: dict[str, Any] = {**_NAMES, **text.constants}
-    code = compile("\n".join(text.lines), f"<avro writer of {cls.__name__}>", "exec")
-    exec(code, names)  # noqa: S102 - its text is made above, of field names from schemas of ours
-    write: Write = names["write"]
-    return write
+    code = FunctionText()
+    code.line("def write(header, r):")
+    pieces = _Writer(code, schema["__named_schemas"]).record(schema, shape_of(cls), "r")
+    code.line(f"return b''.join((header, {', '.join(pieces)}))")
+    return code.compiled("write", _NAMES, shown_as=f"avro writer of {cls.__name__}")
 
 
 _NAMES: Final = {
@@ -61,34 +58,26 @@ _NAMES: Final = {
 }
 
 
-class _Text:
+class _Writer:
     """Writes the lines of one function. Each value becomes names of pieces of bytes, in their order."""
 
-    def __init__(self, named: Mapping[str, Any]) -> None:
+    def __init__(self, code: FunctionText, named: Mapping[str, Any]) -> None:
         self._named = named
-        self.lines: list[str] = []
-        self.constants: dict[str, Any] = {}
-        self._depth = 0
-        self._names = 0
-
-    def line(self, text: str) -> None:
-        self.lines.append("    " * self._depth + text)
-        if self._depth == 0:
-            self._depth = 1
+        self._code = code
 
     def record(self, schema: Mapping[str, Any], shape: RecordOf, source: str) -> list[str]:
         """The pieces of every field in the order of the schema."""
         shapes = {field.name: field.shape for field in shape.fields}
-        self.line(f"if type({source}) is not {self._constant(shape.cls)}: raise TypeError('another record')")
+        self._code.line(f"if type({source}) is not {self._code.constant(shape.cls)}: raise TypeError('another record')")
         if any(isinstance(one, EventUnion) for one in shapes.values()):
-            self.line(f"check_event({source}.type, {source}.data)")
+            self._code.line(f"check_event({source}.type, {source}.data)")
         return [
             piece for field in schema["fields"] for piece in self._value(field["type"], shapes[field["name"]], f"{source}.{field['name']}")
         ]
 
     def _value(self, schema: Any, shape: Shape, source: str) -> list[str]:
         schema = self._named.get(schema, schema) if isinstance(schema, str) else schema
-        name = self._new()
+        name = self._code.new_name()
         match shape:
             case ParametersText():
                 return self._sized(name, f"{source}.encode()")
@@ -97,17 +86,17 @@ class _Text:
             case Scalar(kind) if kind is bytes:
                 return self._sized(name, source)
             case Scalar(kind) if kind is int:
-                self.line(f"{name} = long_bytes({source})")
+                self._code.line(f"{name} = long_bytes({source})")
             case Scalar(kind) if kind is bool:
-                self.line(f"{name} = {self._constant(_BOOLEANS)}[{source}]")
+                self._code.line(f"{name} = {self._code.constant(_BOOLEANS)}[{source}]")
             case Scalar():
-                self.line(f"{name} = pack_double({source})")
+                self._code.line(f"{name} = pack_double({source})")
             case Enumeration(cls):
                 symbols = {cls(symbol): long_bytes(at) for at, symbol in enumerate(schema["symbols"])}
-                self.line(f"{name} = {self._constant(symbols)}[{source}]")
+                self._code.line(f"{name} = {self._code.constant(symbols)}[{source}]")
             case RecordOf():
-                held = self._new()
-                self.line(f"{held} = {source}")
+                held = self._code.new_name()
+                self._code.line(f"{held} = {source}")
                 return self.record(schema, shape, held)
             case Nullable(item):
                 self._nullable(name, schema, item, source)
@@ -121,67 +110,54 @@ class _Text:
 
     def _sized(self, name: str, source: str) -> list[str]:
         """Length and bytes."""
-        self.line(f"{name} = {source}; n = len({name})")
-        self.line(f"{name}_n = lengths[n] if n < {_SHORT_TEXT} else long_bytes(n)")
+        self._code.line(f"{name} = {source}; n = len({name})")
+        self._code.line(f"{name}_n = lengths[n] if n < {_SHORT_TEXT} else long_bytes(n)")
         return [f"{name}_n", name]
 
     def _joined(self, name: str, first: bytes, pieces: list[str]) -> None:
         """One piece of several."""
-        self.line(f"{name} = {' + '.join([repr(first), *pieces])}")
+        self._code.line(f"{name} = {' + '.join([repr(first), *pieces])}")
 
     def _nullable(self, name: str, schema: Any, item: Shape, source: str) -> None:
         null = schema.index("null")
-        held = self._new()
-        self.line(f"{held} = {source}")
-        self.line(f"if {held} is None: {name} = {long_bytes(null)!r}")
-        self.line("else:")
-        self._depth += 1
-        self._joined(name, long_bytes(1 - null), self._value(schema[1 - null], item, held))
-        self._depth -= 1
+        held = self._code.new_name()
+        self._code.line(f"{held} = {source}")
+        self._code.line(f"if {held} is None: {name} = {long_bytes(null)!r}")
+        self._code.line("else:")
+        with self._code.indented():
+            self._joined(name, long_bytes(1 - null), self._value(schema[1 - null], item, held))
 
     def _branches(self, name: str, schema: Any, branches: tuple[RecordOf, ...], source: str) -> None:
         by_name = {branch.full_name: branch for branch in branches}
-        held, word = self._new(), "if"
-        self.line(f"{held} = {source}")
+        held, word = self._code.new_name(), "if"
+        self._code.line(f"{held} = {source}")
         for at, one in enumerate(schema):
             shape = by_name[one if isinstance(one, str) else one["name"]]
-            self.line(f"{word} type({held}) is {self._constant(shape.cls)}:")
-            self._depth += 1
-            self._joined(name, long_bytes(at), self._value(one, shape, held))
-            self._depth -= 1
+            self._code.line(f"{word} type({held}) is {self._code.constant(shape.cls)}:")
+            with self._code.indented():
+                self._joined(name, long_bytes(at), self._value(one, shape, held))
             word = "elif"
-        self.line("else: raise TypeError('no such branch')")
+        self._code.line("else: raise TypeError('no such branch')")
 
     def _list(self, name: str, schema: Any, item: Shape, source: str) -> None:
         """One block of all items and an end, as the general writer writes it."""
-        one, parts = self._new(), self._new()
-        self.line(f"{parts} = []")
-        self.line(f"for {one} in {source}:")
-        self._depth += 1
-        for piece in self._value(schema, item, one):
-            self.line(f"{parts}.append({piece})")
-        self._depth -= 1
+        one, parts = self._code.new_name(), self._code.new_name()
+        self._code.line(f"{parts} = []")
+        self._code.line(f"for {one} in {source}:")
+        with self._code.indented():
+            for piece in self._value(schema, item, one):
+                self._code.line(f"{parts}.append({piece})")
         self._block(name, parts, f"len({source})")
 
     def _map(self, name: str, source: str) -> None:
-        key, value, parts = self._new(), self._new(), self._new()
-        self.line(f"{parts} = []")
-        self.line(f"for {key}, {value} in {source}.items():")
-        self._depth += 1
-        for text in (key, value):
-            for piece in self._sized(self._new(), f"{text}.encode()"):
-                self.line(f"{parts}.append({piece})")
-        self._depth -= 1
+        key, value, parts = self._code.new_name(), self._code.new_name(), self._code.new_name()
+        self._code.line(f"{parts} = []")
+        self._code.line(f"for {key}, {value} in {source}.items():")
+        with self._code.indented():
+            for text in (key, value):
+                for piece in self._sized(self._code.new_name(), f"{text}.encode()"):
+                    self._code.line(f"{parts}.append({piece})")
         self._block(name, parts, f"len({source})")
 
     def _block(self, name: str, parts: str, count: str) -> None:
-        self.line(f"{name} = b''.join((long_bytes({count}), *{parts}, end)) if {parts} else end")
-
-    def _constant(self, value: Any) -> str:
-        name = f"c{len(self.constants)}"
-        self.constants[name] = value
-        return name
-
-    def _new(self) -> str:
-        self._names += 1
-        return f"x{self._names}"
+        self._code.line(f"{name} = b''.join((long_bytes({count}), *{parts}, end)) if {parts} else end")

@@ -19,8 +19,8 @@ from fastavro.read import SchemaResolutionError
 
 from enact.canonical import canonical_bytes
 from enact.errors import ErrorCode, ValidationError
-from enact.records.avro_compiled import CANNOT_READ, Read, compiled_reader
 from enact.records.avro_form import tree_reader, tree_writer
+from enact.records.avro_reading import CANNOT_READ, Read, compiled_reader
 from enact.records.avro_writing import CANNOT_WRITE, Write, compiled_writer
 from enact.records.control import Probe, Switch
 from enact.records.framing import CONFLUENT_HEADER_BYTES, CONFLUENT_MARK, IN_USE, written_with

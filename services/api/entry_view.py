@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from enact.records import ErrorInfo, ExternalRef, LedgerEntry, LedgerType, Status, Step
-from enact.records.avro_compiled import CANNOT_READ, compiled_reader
+from enact.records.avro_reading import CANNOT_READ, compiled_reader
 from enact.records.codec import HEADER_BYTES, SINGLE_OBJECT_MARK, decode
 from enact.records.framing import CONFLUENT_HEADER_BYTES, CONFLUENT_MARK, written_with
 from enact.records.schema import schemas_of

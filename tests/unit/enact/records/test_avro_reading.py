@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from enact.records import LedgerEntry, LedgerType, Status
-from enact.records.avro_compiled import CANNOT_READ, compiled_reader, length_at, long_at
 from enact.records.avro_form import tree_reader
+from enact.records.avro_reading import CANNOT_READ, compiled_reader, length_at, long_at
 from enact.records.codec import HEADER_BYTES, SCHEMA_NAMES, avro_tree, encode
 from enact.records.schema import schemas_of
 from enact.records.shape import shape_of
@@ -56,7 +56,7 @@ def test_whatever_it_takes_of_damaged_bytes_the_general_reader_takes_too(record:
         found = READERS[type(record)](damaged, HEADER_BYTES)
     except CANNOT_READ:
         return
-    assert found == by_the_general_reader(type(record), damaged)
+    assert repr(found) == repr(by_the_general_reader(type(record), damaged))  # a damaged number may be NaN, which equals nothing
 
 
 @settings(deadline=None)
@@ -66,7 +66,7 @@ def test_of_any_bytes_it_raises_only_what_it_says(cls: type, body: bytes) -> Non
         found = READERS[cls](body, 0)
     except CANNOT_READ:
         return
-    assert found == by_the_general_reader(cls, b"\xc3\x01" + schemas_of(cls).current.fingerprint + body)
+    assert repr(found) == repr(by_the_general_reader(cls, b"\xc3\x01" + schemas_of(cls).current.fingerprint + body))
 
 
 @settings(deadline=None)

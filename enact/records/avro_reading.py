@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec.structs import fields
 
 from enact.records.avro_form import check_event, parameters_text
+from enact.records.function_text import FunctionText
 from enact.records.shape import Enumeration, EventUnion, ListOf, MapOfText, Nullable, ParametersText, RecordOf, Scalar, Shape, shape_of
 from enact.strict_json import FlawError
 
@@ -29,17 +30,12 @@ def compiled_reader(cls: type, schema: Mapping[str, Any], target: type | None = 
     The function raises: one of CANNOT_READ.
     """
     kept = None if target is None else {field.name for field in fields(target)}
-    writer = _Writer(schema["__named_schemas"], map_keys)
-    writer.line("def read(v, p):")
-    with_names = writer.record(schema, shape_of(cls), kept)
-    writer.line("if p != len(v): raise ValueError('the body has another length')")
-    made = writer.constant(target or cls)
-    writer.line(f"return {made}({with_names})")
-    names: dict[str, Any] = {**_NAMES, **writer.constants}
-    code = compile("\n".join(writer.lines), f"<avro reader of {cls.__name__}>", "exec")
-    exec(code, names)  # noqa: S102 - its text is made above, of field names from schemas of ours
-    read: Read = names["read"]
-    return read
+    code = FunctionText()
+    code.line("def read(v, p):")
+    with_names = _Reader(code, schema["__named_schemas"], map_keys).record(schema, shape_of(cls), kept)
+    code.line("if p != len(v): raise ValueError('the body has another length')")
+    code.line(f"return {code.constant(target or cls)}({with_names})")
+    return code.compiled("read", _NAMES, shown_as=f"avro reader of {cls.__name__}")
 
 
 def long_at(value: bytes, at: int) -> tuple[int, int]:
@@ -79,26 +75,13 @@ def _is_in(kept: set[str] | None, name: str) -> bool:
     return kept is None or name in kept
 
 
-class _Writer:
+class _Reader:
     """Writes the lines of one function. In them `v` is the value and `p` the place reached."""
 
-    def __init__(self, named: Mapping[str, Any], map_keys: Collection[str] | None) -> None:
+    def __init__(self, code: FunctionText, named: Mapping[str, Any], map_keys: Collection[str] | None) -> None:
         self._named = named
         self._map_keys = None if map_keys is None else {key.encode(): key for key in map_keys}
-        self.lines: list[str] = []
-        self.constants: dict[str, Any] = {}
-        self._depth = 0
-        self._names = 0
-
-    def line(self, text: str) -> None:
-        self.lines.append("    " * self._depth + text)
-        if self._depth == 0:
-            self._depth = 1
-
-    def constant(self, value: Any) -> str:
-        name = f"c{len(self.constants)}"
-        self.constants[name] = value
-        return name
+        self._code = code
 
     def record(self, schema: Mapping[str, Any], shape: RecordOf, kept: set[str] | None = None) -> str:
         """Reads every field in the order of the schema; the arguments for the class."""
@@ -108,12 +91,12 @@ class _Writer:
             for field in schema["fields"]
         }
         if any(isinstance(one, EventUnion) for one in shapes.values()) and kept is None:
-            self.line(f"check_event({found['type']}, {found['data']})")
+            self._code.line(f"check_event({found['type']}, {found['data']})")
         return ", ".join(f"{name}={place}" for name, place in found.items() if _is_in(kept, name))
 
     def value(self, schema: Any, shape: Shape, *, is_kept: bool = True) -> str:
         """Reads one value into a name of its own, and leaves `p` behind it."""
-        name = self._new()
+        name = self._code.new_name()
         schema = self._named.get(schema, schema) if isinstance(schema, str) else schema
         match shape:
             case Scalar(kind) if kind is str or kind is bytes:
@@ -121,20 +104,20 @@ class _Writer:
             case Scalar(kind) if kind is int:
                 self._long(name, is_kept=is_kept)
             case Scalar(kind) if kind is bool:
-                self.line(f"{name} = {self.constant({0: False, 1: True})}[v[p]]; p += 1")
+                self._code.line(f"{name} = {self._code.constant({0: False, 1: True})}[v[p]]; p += 1")
             case Scalar():
-                self.line(f"{name} = unpack_double(v, p)[0]; p += 8")
+                self._code.line(f"{name} = unpack_double(v, p)[0]; p += 8")
             case ParametersText():
                 self._text(name)
-                self.line(f"{name} = parameters_text({name})")
+                self._code.line(f"{name} = parameters_text({name})")
             case Enumeration(cls):
                 symbols = {at * 2: cls(symbol) for at, symbol in enumerate(schema["symbols"][:_ONE_BYTE_SYMBOLS])}
-                self.line(f"{name} = {self.constant(symbols)}[v[p]]; p += 1")
+                self._code.line(f"{name} = {self._code.constant(symbols)}[v[p]]; p += 1")
             case Nullable(item):
                 self._nullable(name, schema, item, is_kept=is_kept)
             case RecordOf():
                 arguments = self.record(schema, shape, None if is_kept else set())
-                self.line(f"{name} = {self.constant(shape.cls)}({arguments})" if is_kept else "pass")
+                self._code.line(f"{name} = {self._code.constant(shape.cls)}({arguments})" if is_kept else "pass")
             case ListOf(item):
                 self._list(name, schema["items"], item, is_kept=is_kept)
             case MapOfText():
@@ -145,93 +128,86 @@ class _Writer:
                 self._branches(name, [(at, one, by_name[named[at]]) for at, one in enumerate(schema)], is_kept=is_kept)
         return name
 
-    def _new(self) -> str:
-        self._names += 1
-        return f"x{self._names}"
-
     def _text(self, name: str, *, is_bytes: bool = False, is_kept: bool = True) -> None:
         self._length()
         if is_kept:
-            self.line(f"e = p + (n >> 1); {name} = v[p:e]{'' if is_bytes else '.decode()'}; p = e")
+            self._code.line(f"e = p + (n >> 1); {name} = v[p:e]{'' if is_bytes else '.decode()'}; p = e")
         else:
-            self.line("p += n >> 1")
+            self._code.line("p += n >> 1")
 
     def _length(self) -> None:
         """Twice a length into `n`. Two bytes hold most that one does not."""
-        self.line("n = v[p]; p += 1")
+        self._code.line("n = v[p]; p += 1")
         # One test for both: more bytes to come (0x80), or a negative number (0x01).
-        self.line("if n & 0x81:")
-        self.line("    if n & 1 or v[p] & 0x80: n, p = length_at(v, p - 1)")
-        self.line("    else: n += (v[p] << 7) - 0x80; p += 1")
+        self._code.line("if n & 0x81:")
+        self._code.line("    if n & 1 or v[p] & 0x80: n, p = length_at(v, p - 1)")
+        self._code.line("    else: n += (v[p] << 7) - 0x80; p += 1")
 
     def _long(self, name: str, *, is_kept: bool = True) -> None:
         if not is_kept:
-            self.line("while v[p] & 0x80: p += 1")
-            self.line("p += 1")
+            self._code.line("while v[p] & 0x80: p += 1")
+            self._code.line("p += 1")
             return
-        self.line(f"{name} = v[p]; p += 1")
-        self.line(f"if {name} & 0x81: {name}, p = long_at(v, p - 1)")
-        self.line(f"else: {name} >>= 1")
+        self._code.line(f"{name} = v[p]; p += 1")
+        self._code.line(f"if {name} & 0x81: {name}, p = long_at(v, p - 1)")
+        self._code.line(f"else: {name} >>= 1")
 
     def _nullable(self, name: str, schema: Any, item: Shape, *, is_kept: bool) -> None:
         null = schema.index("null")
-        self.line(f"if v[p] == {null * 2}: {name} = None; p += 1")
+        self._code.line(f"if v[p] == {null * 2}: {name} = None; p += 1")
         self._branches(name, [(1 - null, schema[1 - null], item)], is_kept=is_kept, word="elif")
 
     def _branches(self, name: str, branches: Sequence[tuple[int, Any, Shape]], *, is_kept: bool, word: str = "if") -> None:
         for at, schema, shape in branches:
-            self.line(f"{word} v[p] == {at * 2}:")
-            self._depth += 1
-            self.line("p += 1")
-            found = self.value(schema, shape, is_kept=is_kept)
-            self.line(f"{name} = {found}" if is_kept else "pass")
-            self._depth -= 1
+            self._code.line(f"{word} v[p] == {at * 2}:")
+            with self._code.indented():
+                self._code.line("p += 1")
+                found = self.value(schema, shape, is_kept=is_kept)
+                self._code.line(f"{name} = {found}" if is_kept else "pass")
             word = "elif"
-        self.line("else: raise ValueError('no such branch')")
+        self._code.line("else: raise ValueError('no such branch')")
 
     def _blocks(self, read_one: Callable[[], None]) -> None:
         """Avro's blocks: a count, so many items, and so on until a count of 0. A negative count is left to the general reader."""
-        count = self._new()
-        self.line(f"{count} = v[p]; p += 1")
-        self.line(f"while {count}:")
-        self._depth += 1
-        self.line(f"if {count} & 0x81: {count}, p = length_at(v, p - 1)")
-        self.line(f"for _ in range({count} >> 1):")
-        self._depth += 1
-        read_one()
-        self._depth -= 1
-        self.line(f"{count} = v[p]; p += 1")
-        self._depth -= 1
+        count = self._code.new_name()
+        self._code.line(f"{count} = v[p]; p += 1")
+        self._code.line(f"while {count}:")
+        with self._code.indented():
+            self._code.line(f"if {count} & 0x81: {count}, p = length_at(v, p - 1)")
+            self._code.line(f"for _ in range({count} >> 1):")
+            with self._code.indented():
+                read_one()
+            self._code.line(f"{count} = v[p]; p += 1")
 
     def _list(self, name: str, schema: Any, item: Shape, *, is_kept: bool) -> None:
         def read_one() -> None:
             found = self.value(schema, item, is_kept=is_kept)
             if is_kept:
-                self.line(f"{name}.append({found})")
+                self._code.line(f"{name}.append({found})")
 
-        self.line(f"{name} = []")
+        self._code.line(f"{name} = []")
         self._blocks(read_one)
         if is_kept:
-            self.line(f"{name} = tuple({name})")
+            self._code.line(f"{name} = tuple({name})")
 
     def _map(self, name: str, *, is_kept: bool) -> None:
         def read_one() -> None:
-            key = self._new()
+            key = self._code.new_name()
             if is_kept and self._map_keys is not None:
                 self._text(key, is_bytes=True)
-                self._chosen(name, key, self.constant(self._map_keys))
+                self._chosen(name, key, self._code.constant(self._map_keys))
                 return
             self._text(key, is_kept=is_kept)
             found = self.value("string", Scalar(str), is_kept=is_kept)
             if is_kept:
-                self.line(f"{name}[{key}] = {found}")
+                self._code.line(f"{name}[{key}] = {found}")
 
-        self.line(f"{name} = {{}}")
+        self._code.line(f"{name} = {{}}")
         self._blocks(read_one)
 
     def _chosen(self, name: str, key: str, keys: str) -> None:
         """The value behind `key`, if `keys` has it."""
         self._length()
-        self.line("e = p + (n >> 1)")
-        self.line(f"if {key} in {keys}: {name}[{keys}[{key}]] = v[p:e].decode()")
-        self.line("p = e")
+        self._code.line("e = p + (n >> 1)")
+        self._code.line(f"if {key} in {keys}: {name}[{keys}[{key}]] = v[p:e].decode()")
+        self._code.line("p = e")
