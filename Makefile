@@ -90,6 +90,10 @@ coverage: setup ## Branch coverage of unit and contract tests, of the door to Ka
 	@$(BIN)/coverage json --quiet -o build/coverage.json
 	@$(BIN)/python -m tests.branch_coverage build/coverage.json
 
+.PHONY: mutation
+mutation: setup ## Plant small bugs in the fold, half an hour; goes on where it was stopped; says which no test sees; writes docs/mutation.md
+	@nice $(BIN)/python -m tests.mutation --write
+
 .PHONY: demo
 demo: setup ## Start everything, publish a mixed set of intents, show what became of each
 	@$(BIN)/enact demo

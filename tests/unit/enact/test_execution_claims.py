@@ -199,6 +199,15 @@ def test_an_unsettled_repeat_of_the_applied_request_holds_compensation_only_for_
     assert (refusal is None) is is_valid
 
 
+def test_of_several_unsettled_repeats_the_last_one_s_time_counts() -> None:
+    log = Log().add(a_claim(1, effect_class=UPSERT)).add(a_fact(Effect.UNKNOWN, "n1"))
+    log.add(a_claim(2, effect_class=UPSERT), after_ms=5).add(a_fact(Effect.UNKNOWN, "n2"))
+    log.add(a_claim(3, effect_class=UPSERT), after_ms=7).add(a_fact(Effect.APPLIED, "n1", FactSource.LATE))
+
+    assert log.refusal(a_claim(), step=Step.COMPENSATE, after_ms=LEASE_MS - 1) == "the action itself is not settled"
+    assert log.refusal(a_claim(), step=Step.COMPENSATE, after_ms=LEASE_MS) is None
+
+
 def test_the_time_of_an_unsettled_repeat_includes_settle() -> None:
     settling = EffectClass(kind=LOOKUP.kind, settle_ms=SETTLE_MS)
     log = Log().add(a_claim(1, effect_class=settling)).add(a_fact(Effect.NOT_APPLIED)).add(a_claim(2, effect_class=settling))

@@ -156,6 +156,41 @@ def test_a_barred_step_needs_no_deadline() -> None:
     assert deadline_ms(log.execution, Step.EXECUTE) is None
 
 
+def test_a_claim_that_can_be_looked_up_is_taken_over_at_the_end_of_its_lease_and_not_of_its_settling() -> None:
+    assert action_of(Log().add(a_claim(effect_class=LOOKUP))) == NextAction(ActionKind.TAKE_OVER, START_MS + LEASE_MS)
+
+
+def test_nothing_is_looked_up_once_it_is_known_that_something_was_applied() -> None:
+    log = Log().add(a_claim(effect_class=LOOKUP)).add(a_fact(Effect.UNKNOWN)).add(a_fact(Effect.APPLIED, "other"))
+
+    assert action_of(log) is None
+
+
+def test_a_doubt_is_looked_up_also_beside_a_part_that_was_applied() -> None:
+    log = Log().add(a_claim(effect_class=LOOKUP)).add(a_fact(Effect.UNKNOWN)).add(a_fact(Effect.PARTIAL, "other"))
+
+    assert action_of(log) == NextAction(ActionKind.LOOK_UP, 0)
+
+
+def test_of_two_doubts_the_later_one_says_how_it_is_cleared() -> None:
+    log = Log().add(a_claim(1, effect_class=UPSERT)).add(a_fact(Effect.UNKNOWN, "n1"))
+    log.add(a_claim(2, effect_class=LOOKUP)).add(a_fact(Effect.UNKNOWN, "n2"))
+
+    assert action_of(log) == NextAction(ActionKind.LOOK_UP, 0)
+
+
+def test_a_doubt_that_clears_itself_still_has_its_deadline() -> None:
+    log = Log().add(a_claim(effect_class=LOOKUP)).add(a_fact(Effect.UNKNOWN))
+
+    assert deadline_ms(log.execution, Step.EXECUTE) == EXPIRES_S * 1000
+
+
+def test_the_deadline_of_a_compensation_counts_from_the_horizon_that_is_given() -> None:
+    log = Log().add(parked(0), step=Step.COMPENSATE, subject=a_tool_call(Step.COMPENSATE, expires_at_epoch=2 * EXPIRES_S))
+
+    assert deadline_ms(log.execution, Step.COMPENSATE, horizon_ms=10 * DAY_MS) == START_MS + 6 * DAY_MS
+
+
 def test_an_unknown_deadline_is_none() -> None:
     log = Log().add(parked(0), subject=a_tool_call(expires_at_epoch=0))
 
@@ -164,6 +199,13 @@ def test_an_unknown_deadline_is_none() -> None:
 
 def test_an_execution_older_than_the_log_remembers_has_neither() -> None:
     log = Log().add(a_claim(effect_class=LOOKUP)).add(parked(0), after_ms=HORIZON_MS - 2 * DAY_MS + 1)
+
+    assert action_of(log) is None
+    assert deadline_ms(log.execution, Step.EXECUTE) is None
+
+
+def test_a_parked_execution_older_than_the_log_remembers_has_neither() -> None:
+    log = Log().add(parked(0)).add(parked(0), after_ms=HORIZON_MS - 2 * DAY_MS + 1)
 
     assert action_of(log) is None
     assert deadline_ms(log.execution, Step.EXECUTE) is None
