@@ -52,6 +52,15 @@ def test_the_same_entries_again_change_nothing(model: ReadModel) -> None:
     assert [one.offset for one in model.entries(TENANT, INTENT)] == [0, 1, 2, 3, 4]
 
 
+def test_entries_without_offsets_move_none(model: ReadModel) -> None:
+    model.ledger.apply(arrived(clean_success()), {0: 5})
+
+    model.ledger.apply(arrived([entry(LedgerType.EXECUTION_RELEASED, version=9)], first_offset=5), {})
+
+    assert len(model.entries(TENANT, INTENT)) == 6
+    assert model.ledger.next_offsets() == {0: 5}
+
+
 def test_repeats_are_known_after_a_restart_too(tmp_path: Path) -> None:
     first = ReadModel.at(sqlite_url(tmp_path))
     first.ledger.apply(arrived([started(), claimed(version=1)]), {0: 2})

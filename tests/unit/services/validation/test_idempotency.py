@@ -9,6 +9,7 @@ from enact.records.enums import Decision
 from enact.records.intent import ApprovedIntent, ValidatedIntent
 from enact.records.ledger import LedgerEntry
 from enact.registry import RegistryView
+from services.validation import stage as validation
 from tests.factories import (
     NOW_S,
     TRACEPARENT,
@@ -112,6 +113,19 @@ class TestIdempotency:
         original = letter(sent).original
         assert original is not None
         assert (original.key, codec.decode(ApprovedIntent, original.value or b"")) == (KEY, loser)
+
+    def test_a_loser_that_nobody_saw_coming_is_kept_as_the_same_intent_written_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(validation, "MAX_UNREAD", 1)
+        world = World()
+        loser = make_intent(parameters='{"subject":"Pay"}')
+
+        sent = world.log.take(approved(make_intent()), approved(loser))
+
+        assert topics(sent) == ["validated", "ledger", "dead letter"]
+        original = letter(sent).original
+        assert original is not None
+        assert original.value is not None
+        assert codec.decode(ApprovedIntent, original.value) == loser
 
     def test_a_refused_loser_keeps_its_own_bytes(self) -> None:
         world = World()
