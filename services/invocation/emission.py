@@ -68,8 +68,9 @@ def emission(before: Execution | None, after: Execution, event: ExecutionEvent, 
     scribe = _Scribe(after, event, record, subject, topics)
     scribe.write_event(was, now)
     effects: list[Effect] = list(scribe.written)
-    encoded = shown_result(before, after, event, record)
-    if encoded is not None:
+    encoded = None
+    if _is_shown(was, now):
+        encoded = encode(tool_result(after, event, record, subject))
         # What waited on disk has lost its headers: then the beginning is its first event.
         headers = with_approved_at(passed_on(record.headers), after.first_ms)
         effects.append(OutRecord(topics.tool_results, record.partition, subject.action_intent_id.encode(), encoded, headers))

@@ -70,10 +70,10 @@ class ExecutionStore:
         for key, before in self._changed.items():
             after = self._cache[key]
             self._state.put(b"e" + key, msgspec.msgpack.encode(after))
-            entries = due_entries(key, after)
-            self.index.replace(self._entries[key] if key in self._entries else due_entries(key, before), entries)
-            self._entries[key] = entries
-            self._count(_waiting_entries(key, before), _waiting_entries(key, after))
+            gone, come = self._entries[key] if key in self._entries else due_entries(key, before), due_entries(key, after)
+            self._entries[key] = come
+            self.index.replace(gone, come)
+            self._count(gone - come, come - gone)
 
     @property
     def waiting(self) -> Mapping[str, int]:
@@ -86,14 +86,13 @@ class ExecutionStore:
         oldest = next(self.index.due(WAITING, _FOR_EVER_MS, word), None)
         return oldest.due_ms if oldest else None
 
-    def _count(self, before: frozenset[DueEntry], after: frozenset[DueEntry]) -> None:
-        if before == after:
+    def _count(self, gone: frozenset[DueEntry], come: frozenset[DueEntry]) -> None:
+        changes = [(entry.group, change) for entries, change in ((gone, -1), (come, 1)) for entry in entries if entry.kind == WAITING]
+        if not changes:
             return
-        self.index.replace(before, after)
         counts = dict(self.waiting)
-        for entries, change in ((before, -1), (after, 1)):
-            for entry in entries:
-                counts[entry.group] = counts.get(entry.group, 0) + change
+        for word, change in changes:
+            counts[word] = counts.get(word, 0) + change
         self._state.put(b"n", msgspec.msgpack.encode(counts))
 
     def last_result(self, key: bytes) -> bytes | None:
@@ -129,27 +128,19 @@ class ExecutionStore:
         self._changed.clear()
 
 
-def waiting_for(execution: Execution | None) -> str | None:
+def waiting_for(execution: Execution) -> str | None:
     """RETRYING, IN_DOUBT, or the reason of a hold; None for an execution that does not wait."""
-    if execution is None:
-        return None
     status, park = verdict(execution.execute).status, execution.execute.generation.park
     if status is Status.HELD:
         return park.value if park is not None else None
     return status.value if status in (Status.RETRYING, Status.IN_DOUBT) else None
 
 
-def _waiting_entries(key: bytes, execution: Execution | None) -> frozenset[DueEntry]:
-    """By what it waits for, and since when it is in the log."""
-    word = waiting_for(execution)
-    return frozenset({DueEntry(WAITING, word, execution.first_ms, key)}) if execution is not None and word else frozenset()
-
-
 def due_entries(key: bytes, execution: Execution | None) -> frozenset[DueEntry]:
-    """The index entries of an execution: a next action and a deadline for each step."""
+    """The index entries of an execution: a next action and a deadline for each step, and what it waits for since it is in the log."""
     if execution is None:
         return frozenset()
-    entries = []
+    entries = [DueEntry(WAITING, word, execution.first_ms, key)] if (word := waiting_for(execution)) else []
     for step in Step:
         state = execution.step(step)
         if not state.is_begun:

@@ -24,7 +24,6 @@ _METER_EVERY_S = 0.5
 PATIENCE_S = 1.0
 CROWDED_GROUP = 200
 CROWDED = 500
-_AGES_S = 1.0
 
 OffersOf = Callable[[PartitionMemory], Iterator[tuple[str, Iterator[Act]]]]
 
@@ -45,7 +44,6 @@ class Owner:
         self._is_full = False
         self._crowded_since_s: float | None = None
         self._metered_s = float("-inf")
-        self._aged_s = 0.0
         self._full: set[int] = set()
 
     def on_live(self, partition: int, state: PartitionState) -> None:
@@ -143,11 +141,8 @@ class Owner:
         return len(self._desk.window) == 0
 
     def _tell_ages(self, waiting: Counter[str]) -> None:
-        """Once a second: a look into each partition's index for each word that anybody waits for."""
-        now_s = self._desk.clock.boot_s()
-        if now_s - self._aged_s < _AGES_S:
-            return
-        self._aged_s, now_ms = now_s, self._desk.clock.wall_ms()
+        """A look into each partition's index for each word that anybody waits for."""
+        now_ms = self._desk.clock.wall_ms()
         firsts = ((word, memory.store.oldest_waiting(word)) for word in waiting for memory in self._memories.values())
         ages: dict[str, float] = {}
         for word, first_ms in firsts:
