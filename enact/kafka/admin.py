@@ -19,9 +19,9 @@ from confluent_kafka.cimpl import NewTopic
 
 from enact.errors import BrokerError, DeliveryError, EnactError
 from enact.kafka.client_config import admin_config, group_config
-from enact.kafka.client_errors import code_of, translate
+from enact.kafka.client_errors import code_of, no_answer, translate
 from enact.kafka.transport import NextOffset, TopicPartition
-from enact.settings import BOOTSTRAP, KafkaSettings
+from enact.settings import KafkaSettings
 
 A = TypeVar("A")
 
@@ -228,10 +228,7 @@ class KafkaAdmin:
         return self._silence(doing) if isinstance(found, DeliveryError) else found
 
     def _silence(self, doing: str) -> BrokerError:
-        return BrokerError(
-            f"Could not {doing}: no answer from {self._cluster} within {self._timeout_s:g} s. "
-            f"Is the cluster running, and does {BOOTSTRAP} name it?"
-        )
+        return BrokerError(no_answer(doing, self._timeout_s, cluster=self._cluster))
 
 
 def _is_about(error: EnactError, code: int) -> bool:

@@ -6,6 +6,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from enact.errors import BrokerError, ConfigurationError, DeliveryError, EnactError, FencedError, RecordTooLargeError, StateLostError
 from enact.kafka.transport import TopicPartition
+from enact.settings import BOOTSTRAP
 
 OFFSET_OUT_OF_RANGE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001 - public codes, named so
 
@@ -127,3 +128,9 @@ def translate(error: KafkaError | KafkaException, *, doing: str, partition: Topi
     if code == KafkaError._INVALID_ARG:  # noqa: SLF001
         return ConfigurationError(f"Could not {doing}: the client refuses the configuration ({name}).")
     return BrokerError(f"Could not {doing}: {WHAT_TO_DO.get(code, 'the cluster refused it')} ({name}).")
+
+
+def no_answer(doing: str, timeout_s: float, *, cluster: str = "") -> str:
+    """What a question that nobody answered in time is told as: it changed nothing, so it does not alarm."""
+    whose = f" from {cluster}" if cluster else ""
+    return f"Could not {doing}: no answer{whose} within {timeout_s:g} s. Is the cluster running, and does {BOOTSTRAP} name it?"

@@ -10,10 +10,9 @@ from confluent_kafka import TopicPartition as ClientPartition
 
 from enact.errors import BrokerError, DeliveryError, EnactError
 from enact.kafka.client_config import Config
-from enact.kafka.client_errors import HEALS, OFFSET_OUT_OF_RANGE, OffsetOutOfRangeError, kafka_error, translate
+from enact.kafka.client_errors import HEALS, OFFSET_OUT_OF_RANGE, OffsetOutOfRangeError, kafka_error, no_answer, translate
 from enact.kafka.transport import InRecord, NextOffset, Offset, TopicPartition
 from enact.log import get_logger
-from enact.settings import BOOTSTRAP
 
 CLOSE_S = 10.0
 SEEK_S = 5.0
@@ -120,9 +119,7 @@ class Consumption:
         """A question changes nothing, so "it may have been carried out" would only alarm."""
         if not isinstance(found, DeliveryError):
             return found
-        return DeliveryError(
-            f"Could not {doing}: no answer within {self._request_timeout_s:g} s. Is the cluster running, and does {BOOTSTRAP} name it?"
-        )
+        return DeliveryError(no_answer(doing, self._request_timeout_s))
 
     def commit(self, offsets: list[ClientPartition], *, doing: str) -> list[ClientPartition]:
         """Commit and wait for the answer; the client waits out an outage of the coordinator.

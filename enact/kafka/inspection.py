@@ -15,8 +15,8 @@ from confluent_kafka.admin._resource import ResourceType
 
 from enact.errors import BrokerError
 from enact.kafka.client_config import admin_config
-from enact.kafka.client_errors import translate
-from enact.settings import BOOTSTRAP, KafkaSettings
+from enact.kafka.client_errors import no_answer, translate
+from enact.settings import KafkaSettings
 
 A = TypeVar("A")
 SLACK_S = 1.0
@@ -79,10 +79,7 @@ class Inspection:
             raise self._silence(doing) from error
 
     def _silence(self, doing: str) -> BrokerError:
-        return BrokerError(
-            f"Could not {doing}: no answer from {self._cluster} within {self._timeout_s:g} s. "
-            f"Is the cluster running, and does {BOOTSTRAP} name it?"
-        )
+        return BrokerError(no_answer(doing, self._timeout_s, cluster=self._cluster))
 
 
 def _group(found: Any) -> GroupFacts:
