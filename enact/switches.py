@@ -92,6 +92,7 @@ class SwitchWatch:
         self._incarnation = uuid.uuid4().hex
         self._sent: dict[str, float] = {}
         self._fresh_until_s = 0.0
+        self._clock_ahead_ms = 0
         self._lock = threading.Lock()
         self._on_fresh = on_fresh
         self._stop = threading.Event()
@@ -107,6 +108,11 @@ class SwitchWatch:
     def age_s(self) -> float:
         """Seconds since the moment whose switches the view surely holds; infinite before the first proof."""
         return self._clock.boot_s() - self._fresh_until_s + FRESH_FOR_S if self._fresh_until_s else math.inf
+
+    @property
+    def clock_ahead_ms(self) -> int:
+        """How far this machine's wall clock is ahead of the broker's, at least; negative: behind; 0 while nothing is proven."""
+        return self._clock_ahead_ms
 
     def on_record(self, record: InRecord) -> None:
         """Fold one record of the switches topic; runs on the table's thread."""
@@ -126,15 +132,17 @@ class SwitchWatch:
             self.view.apply(decoded)
             self._log.warning("switch_seen", scope=decoded.scope, engagement_id=decoded.engagement_id, status=decoded.state)
         else:
-            self._prove(decoded)
+            self._prove(decoded, record.timestamp_ms)
 
-    def _prove(self, probe: Probe) -> None:
+    def _prove(self, probe: Probe, appended_ms: int) -> None:
         """A probe of this very process came back: everything acknowledged before it was sent has been read."""
         with self._lock:
             if probe.incarnation != self._incarnation or (sent_s := self._sent.get(probe.nonce)) is None:
                 return
             self._sent = {nonce: at_s for nonce, at_s in self._sent.items() if at_s > sent_s}
             self._fresh_until_s = max(self._fresh_until_s, sent_s + FRESH_FOR_S)
+        # The broker's clock stamped it between our sending and our reading; what lies outside is the clocks' difference.
+        self._clock_ahead_ms = max(0, probe.sent_ms - appended_ms) or min(0, self._clock.wall_ms() - appended_ms)
         if self._on_fresh is not None:
             self._on_fresh(self._clock.boot_s() - sent_s)
 

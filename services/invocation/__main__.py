@@ -110,7 +110,7 @@ def _loop(
         stage.inputs,
         memories,
         desk,
-        tell_fresh=lambda is_fresh: context.health.set_condition("switches are fresh", is_met=is_fresh),
+        tell=lambda condition, is_met: context.health.set_condition(condition, is_met=is_met),
     )
     return stage_loop(
         context,

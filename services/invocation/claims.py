@@ -20,15 +20,13 @@ from enact.records import Claimed, EventData, Parked, Refused, Released, ToolCal
 from services.invocation.caller import Caller
 from services.invocation.events import EventWriter
 from services.invocation.execution_store import Subject
-from services.invocation.gate import End, Gate, Hold, Wait
+from services.invocation.gate import MAX_CLOCK_SKEW_MS, End, Gate, Hold, Wait
 from services.invocation.jobs import Jobs
 from services.invocation.memory import PartitionMemory, ReadBack
 from services.invocation.metering import ClaimMeter
 from services.invocation.nonces import NonceMemory
 from services.invocation.request_check import RequestCheck
 from services.invocation.window import Slot, Window, group_of
-
-MAX_CLOCK_SKEW_MS = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

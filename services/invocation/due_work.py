@@ -64,7 +64,7 @@ class DueWork:
             execution = memory.store.get(subject[0])
             if execution is not None and subject not in memory.appending:
                 self._take_over(memory, subject, execution)
-        now_ms = self._clock.wall_ms()
+        now_ms = self._desk.gate.broker_ms  # leases and deadlines are judged in log time
         for kind, fire in ((TAKE_OVER, self._take_over), (DEADLINE, self._expire)):
             acts = self._acts(memory, memory.store.index.due(kind, now_ms), fire)
             for _ in islice(filter(_call, acts), _MAX_FIRED):

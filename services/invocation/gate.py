@@ -58,6 +58,9 @@ class Request(Struct, frozen=True, kw_only=True):
 
 Check = Callable[[Request], Answer | None]
 
+MAX_CLOCK_SKEW_MS = 2_000
+"""Nothing starts while this machine's clock differs by more from the broker's: deadlines and leases are told by it."""
+
 
 class Gate:
     """Evaluates the checks in order; the first answer counts."""
@@ -90,6 +93,21 @@ class Gate:
     def is_fresh(self) -> bool:
         """False while nothing may start because the switches cannot be trusted."""
         return self._switches.is_fresh
+
+    @property
+    def is_on_time(self) -> bool:
+        """False while nothing may start because this machine's clock is not the broker's."""
+        return abs(self._switches.clock_ahead_ms) <= MAX_CLOCK_SKEW_MS
+
+    @property
+    def may_start(self) -> bool:
+        """False while nothing at all may start."""
+        return self.is_fresh and self.is_on_time
+
+    @property
+    def broker_ms(self) -> int:
+        """The broker's wall clock, as far as the last probe told it: what log time will be of an event appended now."""
+        return self._clock.wall_ms() - self._switches.clock_ahead_ms
 
     @property
     def engagements(self) -> int:
@@ -149,6 +167,8 @@ class Gate:
     def _switches_fresh(self, request: Request) -> Answer | None:
         """Before they are looked at: what a stale view shows stops nothing and parks nothing, everything waits."""
         del request
+        if not self.is_on_time:
+            return Wait("this machine's clock is not the broker's")
         return None if self._switches.is_fresh else Wait("the switches cannot be read fresh")
 
     @staticmethod

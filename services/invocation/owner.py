@@ -22,6 +22,8 @@ _MAX_UNREAD_S = START_SLACK_MS / 2 / 1000
 _TURN_S = 0.1
 _METER_EVERY_S = 0.5
 PATIENCE_S = 1.0
+FRESH = "switches are fresh"
+ON_TIME = "the clock is within two seconds of the broker's"
 CROWDED_GROUP = 200
 CROWDED = 500
 
@@ -31,14 +33,14 @@ OffersOf = Callable[[PartitionMemory], Iterator[tuple[str, Iterator[Act]]]]
 class Owner:
     """One per process."""
 
-    def __init__(self, inputs: Sequence[str], memories: PartitionMemories, desk: Desk, *, tell_fresh: Callable[[bool], None]) -> None:
-        """`tell_fresh` hears each turn whether the switches can be trusted: without that the process is not ready."""
+    def __init__(self, inputs: Sequence[str], memories: PartitionMemories, desk: Desk, *, tell: Callable[[str, bool], None]) -> None:
+        """`tell` hears each turn what readiness needs: that the switches can be trusted, and this machine's clock."""
         self._inputs, self._partitions, self._memories, self._desk = inputs, memories, memories.by_partition, desk
         jobs = Jobs(desk.events, desk.gate, desk.clock, lambda: self._is_stopping)
         self._claims = Claims(desk, jobs)
         self._work = DueWork(desk, self._claims, jobs)
         self._turns = Turns(desk.window)
-        self._tell_fresh = tell_fresh
+        self._tell = tell
         self._is_stopping = False
         self._is_contended = False
         self._is_full = False
@@ -95,12 +97,13 @@ class Owner:
 
     def paused(self) -> Iterable[TopicPartition]:
         """Inputs not to be read now. Wide hysteresis: a pause throws the prefetch away."""
-        is_fresh, pending = self._desk.gate.is_fresh, self._partitions.backlog.total()
-        self._tell_fresh(is_fresh)
+        gate, pending = self._desk.gate, self._partitions.backlog.total()
+        self._tell(FRESH, gate.is_fresh)
+        self._tell(ON_TIME, gate.is_on_time)
         self._meter()
         self._is_full = pending >= (MAX_PENDING if self._is_full else 2 * MAX_PENDING)
         is_all = self._is_worth_waiting(pending)
-        is_all = is_all or self._is_stopping or self._is_full or not is_fresh or self._claims.oldest_unread_s > _MAX_UNREAD_S
+        is_all = is_all or self._is_stopping or self._is_full or not gate.may_start or self._claims.oldest_unread_s > _MAX_UNREAD_S
         for partition, memory in self._memories.items():
             limit = MAX_QUEUED // 2 if partition in self._full else MAX_QUEUED
             (self._full.add if memory.queue_length >= limit else self._full.discard)(partition)
@@ -151,8 +154,8 @@ class Owner:
         self._desk.meter.aged(ages)
 
     def _serve(self, offers_of: OffersOf) -> None:
-        """Start what may start. Nothing starts while the switches cannot be trusted."""
-        if self._is_stopping or not self._desk.gate.is_fresh:
+        """Start what may start. Nothing starts while the switches, or the clock, cannot be trusted."""
+        if self._is_stopping or not self._desk.gate.may_start:
             return
         offers: dict[str, Iterator[Act]] = {}
         for memory in self._memories.values():

@@ -248,7 +248,7 @@ class Line:
             clock=self.clock,
             meter=meter,
         )
-        return self._loop(stage, Owner(stage.inputs, memories, desk, tell_fresh=lambda is_fresh: None), writer)
+        return self._loop(stage, Owner(stage.inputs, memories, desk, tell=lambda condition, is_met: None), writer)
 
 
 async def _breathe() -> None:

@@ -162,6 +162,20 @@ def test_freshness_counts_from_the_moment_before_the_probe_was_sent(world: World
     assert not world.watch.is_fresh
 
 
+@pytest.mark.parametrize(("broker_ahead_s", "way_s", "clock_ahead_ms"), [(0, 0.4, 0), (5, 0.4, -4_600), (0.3, 0.4, 0), (-5, 0.4, 5_000)])
+def test_a_probe_tells_how_far_this_clock_is_from_the_brokers(
+    world: World, broker_ahead_s: float, way_s: float, clock_ahead_ms: int
+) -> None:
+    """Only what lies outside the time between sending and reading is a difference."""
+    world.broker.clock = ManualClock(world.clock.now_ms + round(broker_ahead_s * 1000), world.clock.now_s)
+    world.watch.probe()
+    world.clock.advance(way_s)
+
+    world.read()
+
+    assert world.watch.clock_ahead_ms == clock_ahead_ms
+
+
 def test_every_switch_acknowledged_before_the_probe_is_in_a_fresh_view(world: World) -> None:
     world.write(make_switch())
     world.watch.probe()

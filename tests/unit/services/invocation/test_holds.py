@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from enact.kafka.transport import TopicPartition
 from enact.records import ApprovalSource, Claimed, Expired, Parked, ParkReason, Refused, Released, SwitchMode, SwitchState
 from enact.registry import RegistryView
+from services.invocation.owner import ON_TIME
 from tests.factories import make_action_type, make_approval
 from tests.unit.services.invocation.conftest import MakeWorld
 from tests.unit.services.invocation.world import CALLS, IDEMPOTENT, LOG, STRANGER, World, a_claim, refused_call
@@ -257,6 +258,53 @@ def test_a_deadline_by_a_clock_that_runs_ahead_of_the_broker_is_asked_for_once_a
     world.settle()
     assert world.statuses() == ["EXPIRED"]
     assert not world.memory().expired_s
+
+
+@pytest.mark.parametrize("seconds", [-600.0, -2.001, 2.001, 600.0])
+def test_a_clock_that_is_not_the_brokers_starts_nothing_appends_nothing_and_is_told(world: World, seconds: float) -> None:
+    world.move_broker(seconds)
+    world.publish(world.call(), world.call("int-2", expires_at_epoch=world.clock.now_ms // 1000 + 2_000))
+
+    world.settle()
+
+    assert world.types() == []
+    assert world.process.meter.conditions[ON_TIME] is False
+    assert TopicPartition(CALLS, 0) in world.process.reader.paused
+    world.move_broker(0)
+    world.settle()
+    assert world.statuses() == ["SUCCEEDED", "SUCCEEDED"]
+    assert world.process.meter.conditions[ON_TIME] is True
+
+
+def test_a_clock_that_differs_by_little_is_no_reason_to_wait(world: World) -> None:
+    world.move_broker(-1.9)
+    world.publish(world.call())
+
+    world.settle()
+
+    assert world.statuses() == ["SUCCEEDED"]
+
+
+@pytest.mark.parametrize("ahead_s", [-900.0, -1.5, 1.5, 900.0])
+def test_a_deadline_is_asked_for_once_and_in_the_brokers_time(world: World, ahead_s: float) -> None:
+    """A machine whose clock is an hour ahead must not fill the log with endings that have no effect."""
+    world.switch(ENGAGED)
+    call = world.call()
+    world.publish(call)
+    world.settle()
+    broker_clock = world.move_broker(-ahead_s)
+    to_go_s = call.expires_at_epoch - broker_clock.now_ms / 1000
+
+    for clock in (world.clock, broker_clock):
+        clock.advance(to_go_s - 0.1)
+    world.turn(5)
+    assert world.data(Expired) == []
+
+    for clock in (world.clock, broker_clock):
+        clock.advance(0.1)
+    world.settle()
+    assert len(world.data(Expired)) == 1
+    assert world.statuses() == ["HELD", "EXPIRED"]
 
 
 def test_a_lease_that_does_not_cover_the_timeout_refuses_the_call(world: World) -> None:

@@ -134,7 +134,7 @@ class World:
             clock=self.clock,
             meter=meter,
         )
-        owner = Owner(stage.inputs, memories, desk, tell_fresh=lambda is_fresh: meter.set_condition("switches are fresh", is_met=is_fresh))
+        owner = Owner(stage.inputs, memories, desk, tell=lambda condition, is_met: meter.set_condition(condition, is_met=is_met))
         context = LoopContext(
             reader=reader,
             writer=writer,
@@ -212,6 +212,12 @@ class World:
         self.process.watch.probe()
         for record in self._switches.records(SWITCHES)[-1:]:
             self.process.watch.on_record(record)
+
+    def move_broker(self, seconds: float) -> ManualClock:
+        """From now on the broker's clock, the one of the log and of the switches, is another one, so much ahead; negative: behind."""
+        clock = ManualClock(self.clock.now_ms + round(seconds * 1000), self.clock.now_s)
+        self.broker.clock = self._switches.clock = clock
+        return clock
 
     def switch(self, state: SwitchState, *, scope: str = "global", engagement_id: str = "e-1", mode: SwitchMode = SwitchMode.HOLD) -> None:
         switch = Switch(
