@@ -22,6 +22,7 @@ from yarl import URL
 
 from connectors.outbound_policy import OutboundPolicy
 from enact.errors import AmbiguousError, AnswerTimeoutError, CallRefusedError, ConfigurationError, RejectedError, UnreachableError
+from enact.failpoints import Failpoint, hit
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 KEEP_ALIVE_S: Final = 10.0
@@ -215,6 +216,7 @@ class _Once:
             self.stop = error
             raise
         self.is_sent = True
+        hit(Failpoint.BEFORE_FIRST_BYTE)
 
     def translate(self, error: Exception) -> Exception:
         """A foreign error in our words, by its type and by whether the first byte was sent."""
@@ -239,7 +241,10 @@ class _OnceRequest(aiohttp.ClientRequest):
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
         if not self.body:  # without a body the head is written right here
             self.once.look(conn)
-        return await super().send(conn)
+        response = await super().send(conn)
+        if not self.body:
+            hit(Failpoint.AFTER_FIRST_BYTE)
+        return response
 
     async def write_bytes(self, writer: AbstractStreamWriter, conn: Any, content_length: int | None = None) -> None:
         try:
@@ -250,6 +255,7 @@ class _OnceRequest(aiohttp.ClientRequest):
             conn.close()
             return
         await super().write_bytes(writer, conn, content_length)
+        hit(Failpoint.AFTER_FIRST_BYTE)
 
 
 class _ForbiddenAddressError(OSError):

@@ -177,6 +177,9 @@ class KernelSettings(BaseSettings):
         default=60.0, gt=0, description="seconds a stopping process may drain before it ends itself; above the longest tool timeout"
     )
 
+    failpoints: str | None = Field(
+        default=None, min_length=1, description="for tests of faults: where this process dies or hangs (see enact.failpoint_rules)"
+    )
     supervisor_fd: int | None = Field(default=None, ge=3, description="set by `enact up`: the process ends when this pipe closes")
 
     @classmethod

@@ -20,6 +20,7 @@ from typing import Generic, Protocol, TypeVar
 from enact import log
 from enact.clock import Clock, SystemClock
 from enact.errors import BrokerError, ConfigurationError, DeliveryError, EnactError, FencedError, StateLostError
+from enact.failpoint_rules import enable_failpoints
 from enact.health import HealthServer, HealthState
 from enact.kafka.value_framing import value_framing
 from enact.log import StageLogger, get_logger
@@ -84,6 +85,7 @@ def run_stage(
     try:
         settings = load(settings_class, environ)
         settings.kafka.require_bootstrap_servers()
+        enable_failpoints(name, settings)
         log.configure(settings.log.level.value)
         with value_framing(settings.schema_registry, subjects(settings.topic_prefix)):
             _serve(name, build, settings, connectors)

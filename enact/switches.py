@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from enact.clock import Clock
 from enact.errors import EnactError, ValidationError
+from enact.failpoints import Failpoint, hit
 from enact.ids import key_of
 from enact.kafka.transport import InRecord, OutRecord, Writer
 from enact.log import get_logger
@@ -153,7 +154,9 @@ class SwitchWatch:
         with self._lock:
             self._sent = {**{n: at_s for n, at_s in self._sent.items() if at_s > now_s - FRESH_FOR_S}, nonce: now_s}
         probe = Probe(slot=self._slot, incarnation=self._incarnation, nonce=nonce, sent_ms=self._clock.wall_ms())
+        hit(Failpoint.BEFORE_PROBE)
         self._writer.send(OutRecord(self._topic, 0, _PROBE_KEY + key_of(self._slot), encode(probe)), _ignore)
+        hit(Failpoint.AFTER_PROBE)
 
     def start(self) -> None:
         """Begin probing."""

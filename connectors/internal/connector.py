@@ -8,6 +8,7 @@ from connectors.contract import Call, CallResult, Health, Tool
 from connectors.internal.tools import OBJECT_TYPES, TOOLS
 from enact.canonical import canonical_json
 from enact.errors import AmbiguousError, DeliveryError, PermanentError, RecordTooLargeError, RejectedError
+from enact.failpoints import Failpoint, hit
 from enact.ids import idempotency_key, key_of
 from enact.records import ExternalRef, InternalObject, Step
 from enact.records.codec import encode
@@ -69,8 +70,10 @@ class InternalConnector:
         )
         value = encode(record)
         call.last_look()
+        hit(Failpoint.BEFORE_FIRST_BYTE)
         try:
             await self._publish(key_of(call.tenant_id, key), value)
+            hit(Failpoint.AFTER_FIRST_BYTE)
         except RecordTooLargeError as error:
             raise RejectedError(f"The {object_type} is larger than the topic accepts: shorten it.") from error
         except DeliveryError as error:

@@ -129,6 +129,7 @@ class StageLoop:
                 started_s = time.perf_counter()
                 self._send(self._effects_of(record), record)
                 self._meter.handled(time.perf_counter() - started_s)
+            hit(Failpoint.BEFORE_APPEND)
             for effect in self._effects:  # all at once: sent while deciding they would leave in requests of one or two
                 self._writer.send(effect)
             hit(Failpoint.AFTER_DECIDE)
@@ -239,7 +240,9 @@ class StageLoop:
         try:
             for letter in self._letters:
                 self._writer.send(letter.record)
+            hit(Failpoint.BEFORE_LETTER_FLUSH)
             self._flush()
+            hit(Failpoint.AFTER_LETTER_FLUSH)
         except (DeliveryError, RecordTooLargeError) as error:
             raise StageStoppedError("A dead letter could not be written: the stage stops and its offsets stay.") from error
         for letter in self._letters:
@@ -288,6 +291,7 @@ class StageLoop:
             self._active.on_rewind()
         for tp, span in spans.items():
             self._seek(tp, NextOffset(span.first))
+        hit(Failpoint.AFTER_REWIND)
 
     def _seek(self, tp: TopicPartition, next_offset: NextOffset) -> None:
         if tp in self._assignment.partitions:
@@ -316,6 +320,7 @@ class StageLoop:
 
     def _on_live(self, partition: int) -> None:
         self._log.info("partition_live", partition=partition)
+        hit(Failpoint.ON_LIVE)
         if self._active is not None:
             self._active.on_live(partition, self._assignment.owned[partition].state)
 

@@ -143,6 +143,7 @@ class Caller:
             act = connector.execute if call.step is Step.EXECUTE else connector.compensate
             async with asyncio.timeout(call.timeout_ms / 1000 + _TIMEOUT_SLACK_S):
                 result: CallResult | BaseException = await act(_call_of(job))
+            hit(Failpoint.AFTER_ANSWER)
         except CallRefusedError as refused:
             return Released(attempt=job.attempt, nonce=job.nonce, reason=refused.reason)
         except (EnactError, TimeoutError) as error:
@@ -154,6 +155,7 @@ class Caller:
         return fact_of_error(tried, result, now_ms) if isinstance(result, BaseException) else fact_of_result(tried, result, now_ms)
 
     async def _look_up(self, job: Job) -> CallResult | BaseException | None:
+        hit(Failpoint.BEFORE_LOOK_UP)
         try:
             async with asyncio.timeout(_LOOK_UP_TIMEOUT_S):
                 return await self._connector(job.call).look_up(_call_of(job))

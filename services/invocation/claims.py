@@ -94,7 +94,9 @@ class Claims:
             case Wait():
                 return False
             case Hold(reason=reason, detail=detail):
+                hit(Failpoint.BEFORE_HOLD)
                 self.append(candidate, Parked(reason=reason, not_before_ms=desk.clock.wall_ms(), detail=detail))
+                hit(Failpoint.AFTER_HOLD)
                 return False
             case End(code=code, message=message):
                 self.append(candidate, Refused(code=code.value, message=message))
@@ -117,7 +119,9 @@ class Claims:
 
         def reported(error: EnactError | None, partition: int, offset: int) -> None:
             del partition, offset
-            if error is not None:
+            if error is None:
+                hit(Failpoint.AFTER_ACK)
+            else:
                 self._failures.append(_Failure(candidate, event_id, nonce, error))
 
         try:
@@ -161,6 +165,7 @@ class Claims:
             reason = "another fold version is in force"
         self._end(nonce, ClaimResult.STARTED if reason is None else ClaimResult.RELEASED)
         if reason is None:
+            hit(Failpoint.AFTER_READ_BACK)
             self._desk.caller.submit(self._jobs.call(memory, met))
         else:
             self._release(Candidate(memory, met.subject, met.call, met.execution), met.attempt.number, nonce, reason)
@@ -179,6 +184,7 @@ class Claims:
 
     def _release(self, candidate: Candidate, attempt: int, nonce: str, reason: str) -> None:
         """Definitely not sent: say so until the log has it."""
+        hit(Failpoint.BEFORE_RELEASE)
         _, record = self._event(candidate, Released(attempt=attempt, nonce=nonce, reason=reason))
         self._desk.caller.append(record, nonce)
 

@@ -7,6 +7,7 @@ from itertools import islice
 from enact.error_catalogue import error_info
 from enact.errors import ErrorCode
 from enact.execution_state import Attempt, Execution, StepState
+from enact.failpoints import Failpoint, hit
 from enact.kafka.due_index import DueEntry
 from enact.records import Effect, Expired, Fact, FactSource, ToolCall
 from services.invocation.claims import Candidate, Claims, Desk
@@ -164,7 +165,9 @@ class DueWork:
         if self._clock.boot_s() - memory.sights[subject][1] < attempt.lease_ms / 1000:
             return False
         fact = Fact(attempt=attempt.number, nonce=attempt.nonce, effect=Effect.UNKNOWN, source=FactSource.TAKE_OVER)
+        hit(Failpoint.BEFORE_TAKE_OVER)
         self._claims.append(Candidate(memory, subject, call, execution), fact)
+        hit(Failpoint.AFTER_TAKE_OVER)
         return True
 
     def _expire(self, memory: PartitionMemory, subject: Subject, execution: Execution) -> bool:
@@ -178,7 +181,9 @@ class DueWork:
             return False
         memory.expired_s[subject] = now_s
         headers = memory.pending[subject].headers if subject in memory.pending else ()
+        hit(Failpoint.BEFORE_EXPIRE)
         self._claims.append(Candidate(memory, subject, call, execution, headers), Expired(expires_at_epoch=call.expires_at_epoch))
+        hit(Failpoint.AFTER_EXPIRE)
         return True
 
 
