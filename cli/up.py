@@ -31,6 +31,10 @@ def up(
     instances: Annotated[
         list[str] | None, typer.Option(metavar="STAGE=N", help="More than one process of a stage; may be repeated.", show_default=False)
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STAGE", help="Leave a stage out (to replay it, for instance); may be repeated.", show_default=False),
+    ] = None,
     partitions: Annotated[
         int, typer.Option(help="Partitions of every topic, fixed for the life of the cluster.", min=1, max=1000)
     ] = DEV_PARTITIONS,
@@ -53,6 +57,7 @@ def up(
         health_port=health_port,
         partitions=partitions,
         instances=parsed_instances(instances or []),
+        stages=started_stages(without or []),
     )
     screen = console()
     try:
@@ -79,6 +84,15 @@ def parsed_instances(given: list[str]) -> dict[str, int]:
             end(Exit.USAGE, f"--instances {text}: write STAGE=N with N from 1 to 16 and one of the stages {', '.join(RUNNING_STAGES)}.")
         found[stage] = int(number)
     return found
+
+
+def started_stages(without: list[str]) -> tuple[str, ...]:
+    """The stages that are not left out. Ends with exit code 2 if there is no such stage, or if none is left."""
+    left_out = {text.replace("-", "_") for text in without}
+    stages = tuple(stage for stage in RUNNING_STAGES if stage not in left_out)
+    if not left_out <= set(RUNNING_STAGES) or not stages:
+        end(Exit.USAGE, f"--without: name some of the stages {', '.join(RUNNING_STAGES)}.")
+    return stages
 
 
 def _run(screen: Console, options: PlatformOptions) -> None:

@@ -202,6 +202,12 @@ class KafkaAdmin:
         """The log start offsets now."""
         return self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
 
+    def offsets_at(self, partitions: Sequence[TopicPartition], timestamp_ms: int) -> dict[TopicPartition, NextOffset]:
+        """Of each the first record taken at or after that time (epoch milliseconds); its end where there is none."""
+        found = self._offsets(partitions, OffsetSpec.for_timestamp(timestamp_ms))
+        ends = self.end_offsets([one for one, offset in found.items() if offset < 0])
+        return {one: ends.get(one, offset) for one, offset in found.items()}
+
     def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[TopicPartition, NextOffset]:
         if not partitions:
             return {}

@@ -34,13 +34,14 @@ class ClusterFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupFacts:
-    """A consumer group. A group that nobody ever joined has no members and `exists` is False."""
+    """A consumer group. A group that nobody ever joined has no members and `exists` is False. `hosts`: where its members are."""
 
     exists: bool
     state: str
     member_count: int
     assignor: str
     assigned_count: int
+    hosts: tuple[str, ...] = ()
 
 
 class Inspection:
@@ -90,4 +91,5 @@ def _group(found: Any) -> GroupFacts:
         member_count=len(members),
         assignor=found.partition_assignor or "",
         assigned_count=sum(len(one.assignment.topic_partitions) for one in members if one.assignment is not None),
+        hosts=tuple(sorted({str(one.host).lstrip("/") for one in members})),
     )

@@ -8,14 +8,12 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cli.platform import Platform, PlatformOptions
 from connectors.sandbox.admin_client import SandboxAdmin
-from enact.errors import EnactError
-from enact.kafka.admin import KafkaAdmin
 from enact.kafka.client import KafkaWriter
 from enact.kafka.log_reader import LogReader
 from enact.kafka.partitioner import partition_of
@@ -25,7 +23,7 @@ from enact.records import ActionOutcome, ExecutionEvent, LedgerEntry, Signal, St
 from enact.records.codec import decode, encode_json
 from enact.records.intent import ApprovedIntent
 from enact.settings import KernelSettings, load
-from topology.stages import STAGES, dead_letters, group_name
+from topology.stages import dead_letters
 
 R = TypeVar("R")
 DONE = TERMINAL | {Status.IN_DOUBT}
@@ -216,26 +214,6 @@ class World:
                 last, since = ends, time.monotonic()
             time.sleep(0.25)
         reader.close()
-
-    def reset_to_beginning(self, stages: Sequence[str]) -> None:
-        """Rewind the groups of stopped stages to offset 0 of everything they read."""
-        admin = KafkaAdmin(self.platform.kafka)
-        for name in stages:
-            stage = STAGES[name]
-            shorts = [*stage.reads, *([stage.log] if stage.log else [])]
-            group = group_name(name, self.settings.topic_prefix)
-            topics = {self.platform.topic(short) for short in shorts}
-            committed = admin.committed_offsets(group)
-            offsets = {tp: NextOffset(0) for tp in committed if tp.topic in topics}
-            assert offsets, f"{group} has committed nothing"
-            deadline = time.monotonic() + 20
-            while True:
-                try:
-                    admin.set_group_offsets(group, offsets, is_overwriting=True)
-                    break
-                except EnactError:
-                    assert time.monotonic() < deadline, f"{group} stays live"
-                    time.sleep(0.5)
 
     def _tend(self) -> None:
         supervisor = self.platform.supervisor

@@ -4,7 +4,7 @@ import pytest
 
 from enact.errors import BrokerError, EnactError
 from enact.kafka.admin import KafkaAdmin, NewTopicShape
-from enact.kafka.client import GroupReader, KafkaWriter
+from enact.kafka.client import GroupReader, KafkaWriter, LogReader
 from enact.kafka.transport import NextOffset, TopicPartition
 from enact.settings import KafkaSettings
 from tests.contract.brokers.reading import Listening, append, at_end, count, read_until
@@ -77,3 +77,15 @@ def test_begin_and_end_offsets_of_many_partitions(kafka: KafkaSettings, admin: K
 def test_a_refused_topic_says_why(admin: KafkaAdmin) -> None:
     with pytest.raises(BrokerError, match="INVALID_REPLICATION_FACTOR"):
         admin.create_topic(NewTopicShape(name="needs-many-brokers", replication_factor=3))
+
+
+def test_offsets_are_found_by_time_and_a_time_after_everything_is_the_end(kafka: KafkaSettings, admin: KafkaAdmin, topic: str) -> None:
+    partition, empty = TopicPartition(topic, 0), TopicPartition(topic, 1)
+    append(KafkaWriter(kafka), topic, [b"0", b"1"])
+    reader = LogReader(kafka)
+    reader.assign({partition: NextOffset(0)})
+    seen = read_until(reader, at_end(partition)).records
+    reader.close()
+
+    assert admin.offsets_at([partition, empty], seen[0].timestamp_ms) == {partition: 0, empty: 0}
+    assert admin.offsets_at([partition], seen[1].timestamp_ms + 60_000) == {partition: 2}

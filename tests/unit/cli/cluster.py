@@ -18,6 +18,7 @@ class Cluster:
     begins: dict[TopicPartition, NextOffset] = field(default_factory=dict)
     live_groups: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
+    first_after: dict[TopicPartition, NextOffset] = field(default_factory=dict)
 
     def describe_topics(self, names: Sequence[str]) -> dict[str, TopicDescription]:
         return {name: self.topics[name] for name in names if name in self.topics}
@@ -44,8 +45,8 @@ class Cluster:
     def committed_offsets(self, group: str) -> dict[TopicPartition, NextOffset]:
         return dict(self.committed.get(group, {}))
 
-    def set_group_offsets(self, group: str, offsets: Mapping[TopicPartition, NextOffset]) -> None:
-        self.calls.append(f"start {group}")
+    def set_group_offsets(self, group: str, offsets: Mapping[TopicPartition, NextOffset], *, is_overwriting: bool = False) -> None:
+        self.calls.append(f"{'move' if is_overwriting else 'start'} {group}")
         if group in self.live_groups:
             raise BrokerError(f"The group {group} is live.")
         self.committed.setdefault(group, {}).update(offsets)
@@ -55,3 +56,6 @@ class Cluster:
 
     def begin_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, NextOffset]:
         return {partition: self.begins.get(partition, NextOffset(0)) for partition in partitions}
+
+    def offsets_at(self, partitions: Sequence[TopicPartition], timestamp_ms: int) -> dict[TopicPartition, NextOffset]:
+        return {partition: self.first_after[partition] for partition in partitions}

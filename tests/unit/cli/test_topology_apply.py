@@ -59,10 +59,10 @@ class SlowCluster(Cluster):
         self.made.clear()
         return shown
 
-    def set_group_offsets(self, group: str, offsets: Mapping[TopicPartition, NextOffset]) -> None:
+    def set_group_offsets(self, group: str, offsets: Mapping[TopicPartition, NextOffset], *, is_overwriting: bool = False) -> None:
         if not {partition.topic for partition in offsets} <= set(self.topics):
             raise BrokerError("The topic does not exist.")
-        super().set_group_offsets(group, offsets)
+        super().set_group_offsets(group, offsets, is_overwriting=is_overwriting)
 
 
 def test_a_log_is_started_when_the_cluster_shows_its_topic() -> None:

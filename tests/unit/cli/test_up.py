@@ -19,7 +19,7 @@ from cli.output import as_typed
 from cli.platform import Platform
 from cli.platform_options import PlatformOptions
 from cli.progress import Progress
-from cli.up import _show, parsed_instances
+from cli.up import _show, parsed_instances, started_stages
 from cli.up_file import Running, forget_running, running, write_running
 from enact.broker.pid_file import started_mark
 from enact.settings import KernelSettings, forget_environment, load
@@ -91,6 +91,22 @@ def test_instances_are_read_by_stage() -> None:
 def test_instances_that_mean_nothing_are_refused_with_the_stages(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as caught:
         parsed_instances([text])
+
+    assert caught.value.exit_code == Exit.USAGE
+    assert "validation, tool_mapping" in capsys.readouterr().err
+
+
+def test_a_stage_can_be_left_out_by_either_of_its_names() -> None:
+    assert started_stages([]) == RUNNING_STAGES
+    assert started_stages(["tool-mapping", "invocation"]) == tuple(
+        stage for stage in RUNNING_STAGES if stage not in {"tool_mapping", "invocation"}
+    )
+
+
+@pytest.mark.parametrize("without", [["nonsense"], list(RUNNING_STAGES)])
+def test_leaving_out_what_is_not_there_or_everything_is_refused(without: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as caught:
+        started_stages(without)
 
     assert caught.value.exit_code == Exit.USAGE
     assert "validation, tool_mapping" in capsys.readouterr().err
