@@ -30,7 +30,7 @@ class CommandTopics:
 class CommandDoor:
     """A cluster for somebody's commands. The writer stays the caller's; every reader is opened and closed by who asks for it.
 
-    `actor` is who stands in the log and the ledger. `pause` waits so many seconds between two looks for an acknowledgement.
+    `actor` is who stands in the log and the ledger, `stage` through what they spoke. `pause` waits so many seconds between two looks for an acknowledgement.
     """
 
     writer: Writer
@@ -38,6 +38,7 @@ class CommandDoor:
     topics: CommandTopics
     clock: Clock
     actor: str
+    stage: str = "cli"
     pause: Callable[[float], None] = time.sleep
 
     def append(self, record: OutRecord) -> int:

@@ -1,6 +1,5 @@
-"""Kill switches as one process sees them, and the proof that the sight is fresh.
+"""The switches topic as one process watches it, and the proof that the sight is fresh.
 
-A scope is stopped while any of its engagements is open; a release ends the engagement it names and no other.
 Every 500 ms the process appends a probe to the switches topic and waits to read it back: its view then holds
 every switch acknowledged before the probe was sent, so it may be trusted until two seconds after that moment.
 A process that cannot reach the broker is stale by itself and stops calling.
@@ -10,85 +9,26 @@ import math
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from enact.clock import Clock
-from enact.errors import EnactError, ValidationError
+from enact.errors import EnactError
 from enact.failpoints import Failpoint, hit
 from enact.ids import key_of
 from enact.kafka.transport import InRecord, OutRecord, Writer
 from enact.log import get_logger
-from enact.records import Probe, Switch, SwitchMode, SwitchState
-from enact.records.codec import decode_switch_record, encode
+from enact.records import Probe
+from enact.records.codec import encode
+from enact.switch_view import PROBE_KEY, SwitchLog, SwitchView
 
 FRESH_FOR_S = 2.0
 PROBE_EVERY_S = 0.5
-GLOBAL_SCOPE = "global"
-_PROBE_KEY = key_of("probe")
-
-
-@dataclass(frozen=True, slots=True)
-class Engagement:
-    """One open engagement of a scope."""
-
-    scope: str
-    engagement_id: str
-    mode: SwitchMode
-    actor: str
-    reason: str
-    since_ms: int
-
-
-class SwitchView:
-    """The open engagements, folded from the switches topic in its order. Read from any thread."""
-
-    def __init__(self) -> None:
-        self._open: dict[tuple[str, str], Engagement] = {}
-        self._released: set[tuple[str, str]] = set()
-        self._unreadable: dict[bytes, Engagement] = {}
-
-    def apply(self, switch: Switch) -> None:
-        """Fold one record: a release counts for ever, also when it comes before its engage is read again."""
-        key = (switch.scope, switch.engagement_id)
-        if switch.state is SwitchState.RELEASED:
-            self._released.add(key)
-            self._open = {k: e for k, e in self._open.items() if k != key}
-        elif key not in self._released:
-            engagement = Engagement(switch.scope, switch.engagement_id, switch.mode, switch.actor, switch.reason, switch.at_ms)
-            self._open = {**self._open, key: engagement}
-
-    def hold_unreadable(self, key: bytes, offset: int, at_ms: int) -> None:
-        """What cannot be read may be a stop: everything holds until a readable record, or none, stands under this key."""
-        reason = f"The record at offset {offset} of the switches topic cannot be read; write it again, or a tombstone, under its key."
-        engagement = Engagement(GLOBAL_SCOPE, f"unreadable-{offset}", SwitchMode.HOLD, "enact", reason, at_ms)
-        self._unreadable = {**self._unreadable, key: engagement}
-
-    def forget_unreadable(self, key: bytes) -> None:
-        """The newest record of this key can be read, or is gone."""
-        if key in self._unreadable:
-            self._unreadable = {k: e for k, e in self._unreadable.items() if k != key}
-
-    @property
-    def engagements(self) -> tuple[Engagement, ...]:
-        """Everything engaged now."""
-        return (*self._open.values(), *self._unreadable.values())
-
-    def stopped_by(self, scopes: tuple[str, ...]) -> Engagement | None:
-        """An open engagement of one of these scopes; a REJECT before a HOLD."""
-        found = [e for e in self.engagements if e.scope in scopes]
-        return min(found, key=lambda e: e.mode is not SwitchMode.REJECT, default=None)
-
-
-def scopes_of(tenant_id: str, action_type: str, connector: str) -> tuple[str, ...]:
-    """Every scope whose switch stops this call."""
-    return (GLOBAL_SCOPE, f"tenant:{tenant_id}", f"action_type:{action_type}", f"connector:{connector}")
 
 
 class SwitchWatch:
     """Reads switches and probes (hand `on_record` to the global table) and keeps the freshness proof."""
 
     def __init__(self, *, topic: str, slot: str, writer: Writer, clock: Clock, on_fresh: Callable[[float], None] | None = None) -> None:
-        self.view = SwitchView()
+        self._switches = SwitchLog()
         self._topic, self._slot, self._writer, self._clock = topic, slot, writer, clock
         self._incarnation = uuid.uuid4().hex
         self._sent: dict[str, float] = {}
@@ -115,25 +55,16 @@ class SwitchWatch:
         """How far this machine's wall clock is ahead of the broker's, at least; negative: behind; 0 while nothing is proven."""
         return self._clock_ahead_ms
 
+    @property
+    def view(self) -> SwitchView:
+        """What is stopped. Ask for it after `is_fresh`: what that vouches for is in the view from then on."""
+        return self._switches.view
+
     def on_record(self, record: InRecord) -> None:
-        """Fold one record of the switches topic; runs on the table's thread."""
-        key = record.key or b""
-        if record.value is None:
-            self.view.forget_unreadable(key)
-            return
-        try:
-            decoded = decode_switch_record(record.value)
-        except ValidationError as error:
-            self._log.error("switch_unreadable", error, offset=record.offset)
-            if not key.startswith(_PROBE_KEY):
-                self.view.hold_unreadable(key, record.offset, record.timestamp_ms)
-            return
-        if isinstance(decoded, Switch):
-            self.view.forget_unreadable(key)
-            self.view.apply(decoded)
-            self._log.warning("switch_seen", scope=decoded.scope, engagement_id=decoded.engagement_id, status=decoded.state)
-        else:
-            self._prove(decoded, record.timestamp_ms)
+        """Fold one record of the switches topic; runs on the table's thread. Raises: BrokerError as `meaning_of`."""
+        probe = self._switches.take(record)
+        if probe is not None:
+            self._prove(probe, record.timestamp_ms)
 
     def _prove(self, probe: Probe, appended_ms: int) -> None:
         """A probe of this very process came back: everything acknowledged before it was sent has been read."""
@@ -141,6 +72,7 @@ class SwitchWatch:
             if probe.incarnation != self._incarnation or (sent_s := self._sent.get(probe.nonce)) is None:
                 return
             self._sent = {nonce: at_s for nonce, at_s in self._sent.items() if at_s > sent_s}
+            self._switches.show()
             self._fresh_until_s = max(self._fresh_until_s, sent_s + FRESH_FOR_S)
         # The broker's clock stamped it between our sending and our reading; what lies outside is the clocks' difference.
         self._clock_ahead_ms = max(0, probe.sent_ms - appended_ms) or min(0, self._clock.wall_ms() - appended_ms)
@@ -155,7 +87,7 @@ class SwitchWatch:
             self._sent = {**{n: at_s for n, at_s in self._sent.items() if at_s > now_s - FRESH_FOR_S}, nonce: now_s}
         probe = Probe(slot=self._slot, incarnation=self._incarnation, nonce=nonce, sent_ms=self._clock.wall_ms())
         hit(Failpoint.BEFORE_PROBE)
-        self._writer.send(OutRecord(self._topic, 0, _PROBE_KEY + key_of(self._slot), encode(probe)), _ignore)
+        self._writer.send(OutRecord(self._topic, 0, PROBE_KEY + key_of(self._slot), encode(probe)), _ignore)
         hit(Failpoint.AFTER_PROBE)
 
     def start(self) -> None:

@@ -16,7 +16,8 @@ from enact.execution import expires_ms
 from enact.execution_state import AttemptState, Execution, StepState
 from enact.next_action import ActionKind, next_action
 from enact.records import ParkReason, Step, SwitchMode, ToolCall
-from enact.switches import SwitchWatch, scopes_of
+from enact.switch_view import rejection_of, scopes_of
+from enact.switches import SwitchWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ class Gate:
         if engaged is None:
             return None
         if engaged.mode is SwitchMode.REJECT:
-            return End(ErrorCode.KILL_SWITCH_ENABLED, f"The switch {engaged.scope} rejects: it was engaged by {engaged.actor}.")
+            return End(ErrorCode.KILL_SWITCH_ENABLED, rejection_of(engaged))
         return Hold(ParkReason.SWITCH, f"{engaged.scope}:{engaged.engagement_id}")
 
     def _switches_fresh(self, request: Request) -> Answer | None:

@@ -8,6 +8,7 @@ from enact.kafka.log_reader import LogReader
 from enact.kafka.wiring import stage_loop
 from enact.registry_table import RegistryTable
 from enact.stage_process import ProcessContext, run_stage
+from enact.switch_table import SwitchTable
 from services.validation.emission import Topics
 from services.validation.settings import Settings
 from services.validation.stage import ValidationStage
@@ -17,7 +18,7 @@ from topology.topics import topic_name
 
 
 class Validation:
-    """The wired stage and the registry it reads."""
+    """The wired stage and the tables it reads."""
 
     def __init__(self, context: ProcessContext[Settings]) -> None:
         settings, prefix = context.settings, context.settings.topic_prefix
@@ -27,6 +28,7 @@ class Validation:
 
         writer = KafkaWriter(settings.kafka, on_wait=context.health.beat)
         self._registry = RegistryTable(topic("registry"), lambda: LogReader(settings.kafka))
+        self._switches = SwitchTable(topic("switches"), lambda: LogReader(settings.kafka), context.clock)
         stage = ValidationStage(
             Topics(
                 approved=topic("intents.approved"),
@@ -40,6 +42,7 @@ class Validation:
             registry=self._registry.view,
             clock=context.clock,
             limits=settings.validation.limits,
+            rejected_by=self._switches.rejected_by,
         )
         self._loop = stage_loop(
             context,
@@ -50,11 +53,13 @@ class Validation:
         )
 
     def run(self, stop: threading.Event) -> None:
-        """Read the registry to its end, then decide until stopped."""
+        """Read the tables to their ends, then decide until stopped."""
         self._registry.start()
+        self._switches.start()
         try:
             self._loop.run(stop)
         finally:
+            self._switches.stop()
             self._registry.stop()
 
 

@@ -14,6 +14,7 @@ from enact.json_schema import check_value, found
 from enact.records.action_type import ActionType
 from enact.records.intent import ApprovedIntent
 from enact.registry import RegistryView
+from enact.switch_view import Engagement, rejection_of, scopes_of
 
 DAY_S: Final = 86_400
 APPROVED: Final = "APPROVED"
@@ -34,6 +35,10 @@ class Limits:
         return self.dedupe_horizon_s - self.input_retention_s - self.segment_s - DAY_S
 
 
+Rejecting = Callable[[tuple[str, ...]], Engagement | None]
+"""An engaged switch in mode REJECT of one of these scopes, if there is one."""
+
+
 class Candidate(Struct, kw_only=True):
     """An intent and everything it is judged by; `known` spares decoding its parameters again, `picked` looking the entry up again."""
 
@@ -44,6 +49,7 @@ class Candidate(Struct, kw_only=True):
     known: WrittenIntent | None = None
     check_signature: SignatureCheck | None = None
     picked: ActionType | None = None
+    rejected_by: Rejecting | None = None
 
     @property
     def now_s(self) -> int:
@@ -139,8 +145,18 @@ def within_horizon(candidate: Candidate) -> None:
         )
 
 
-REJECT_SWITCH_CHECKS: tuple[Check, ...] = ()
-"""The place of the switches in mode REJECT (KILL_SWITCH_ENABLED); none is read here yet."""
+def not_rejected_by_a_switch(candidate: Candidate) -> None:
+    """No switch in mode REJECT stops this. Raises: ValidationError KILL_SWITCH_ENABLED.
+
+    A switch that holds is none of validation's business, nor is the last word on one that rejects: the gate has it.
+    """
+    if candidate.rejected_by is None:
+        return
+    intent = candidate.intent
+    engaged = candidate.rejected_by(scopes_of(intent.tenant_id, intent.action_type, candidate.entry().connector))
+    if engaged is not None:
+        raise ValidationError(rejection_of(engaged), code=ErrorCode.KILL_SWITCH_ENABLED)
+
 
 CHECKS: tuple[Check, ...] = (
     required_fields,
@@ -149,7 +165,7 @@ CHECKS: tuple[Check, ...] = (
     known_action_type,
     valid_parameters,
     not_expired,
-    *REJECT_SWITCH_CHECKS,
+    not_rejected_by_a_switch,
     within_horizon,
 )
 

@@ -14,7 +14,7 @@ from enact.records import codec
 from enact.records.enums import Decision
 from enact.records.intent import Admission, Header, Original, ReturnedIntent, SourcePosition, ValidatedIntent
 from enact.registry import RegistryView, entry_digest
-from services.validation.checks import Candidate, Limits, first_failure
+from services.validation.checks import Candidate, Limits, Rejecting, first_failure
 from services.validation.emission import ID_REUSED, STAGE, Topics, admission_key, dead_letter_of, emissions, intent_of, reused_id_letter
 from services.validation.intake import Reading, read_intent, read_original
 
@@ -24,6 +24,7 @@ MAX_UNREAD = 10_000
 
 class ValidationStage:
     """Admits or refuses. `registry` gives the newest view, read to the table's end before the first record.
+    `rejected_by` asks the switches.
 
     Ordering: a decision is final at its offset in the admissions log, not when it is made; of two decisions
     for one (tenant, id, generation) the first in that log counts, whoever made it.
@@ -32,7 +33,14 @@ class ValidationStage:
     name = STAGE
 
     def __init__(
-        self, topics: Topics, *, partition_count: int, registry: Callable[[], RegistryView], clock: Clock, limits: Limits | None = None
+        self,
+        topics: Topics,
+        *,
+        partition_count: int,
+        registry: Callable[[], RegistryView],
+        clock: Clock,
+        limits: Limits | None = None,
+        rejected_by: Rejecting | None = None,
     ) -> None:
         self.inputs: Sequence[str] = (topics.approved, topics.returned)
         self.log: str | None = topics.admissions
@@ -41,6 +49,7 @@ class ValidationStage:
         self._registry = registry
         self._clock = clock
         self._limits = limits or Limits()
+        self._rejected_by = rejected_by
         self._appended: ReadBack[Admission] = ReadBack()
         self._unread: dict[bytes, str | None] = {}
 
@@ -179,7 +188,7 @@ class ValidationStage:
         intent, view = reading.intent, self._registry()
         if intent is None:
             return None, reading.error
-        candidate = Candidate(intent=intent, known=reading.known, registry=view, now_ms=now_ms, limits=self._limits)
+        candidate = Candidate(intent=intent, known=reading.known, registry=view, now_ms=now_ms, limits=self._limits, rejected_by=self._rejected_by)
         error = reading.error or first_failure(candidate)
         if error is not None or reading.intent_sha256 is None:
             return None, error

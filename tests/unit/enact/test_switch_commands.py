@@ -9,7 +9,7 @@ from enact.kafka.partitioner import partition_of
 from enact.kafka.transport import OutRecord
 from enact.records import LedgerEntry, LedgerType, Probe, Switch, SwitchMode, SwitchState
 from enact.records.codec import decode, encode
-from enact.switch_commands import SwitchCommands, checked_scope
+from enact.switch_commands import SwitchCommands, is_unreadable
 from tests.unit.enact.ledger_owner import PARTITIONS, TOPICS, World
 
 
@@ -17,8 +17,8 @@ def switches_of(world: World) -> SwitchCommands:
     return SwitchCommands(world.door)
 
 
-def told(world: World) -> list[LedgerEntry]:
-    records = world.broker.records(TOPICS.ledger, partition_of("global", PARTITIONS))
+def told(world: World, scope: str = "global") -> list[LedgerEntry]:
+    records = world.broker.records(TOPICS.ledger, partition_of(scope, PARTITIONS))
     return [decode(LedgerEntry, record.value) for record in records if record.value is not None]
 
 
@@ -57,16 +57,38 @@ def test_a_release_ends_exactly_the_engagement_it_names() -> None:
     assert [entry.type for entry in told(world)] == [LedgerType.SWITCH_ENGAGED, LedgerType.SWITCH_ENGAGED, LedgerType.SWITCH_RELEASED]
 
 
-def test_a_released_engagement_stays_released_whatever_is_read_later() -> None:
+def test_the_list_says_what_the_fold_says_of_an_engagement_that_is_written_again() -> None:
     world = World()
     switches = switches_of(world)
     switch = switches.engage("global", reason="one")
-    switches.release("global", reason="done")
-    world.broker.writer().send(OutRecord(TOPICS.switches, 0, key_of("global", switch.engagement_id), encode(switch)))
+    (released,) = switches.release("global", reason="done")
+    writer = world.broker.writer()
+    writer.send(OutRecord(TOPICS.switches, 0, key_of("global", switch.engagement_id), encode(released)))
+    assert [one.state for one in switches.switches()] == [SwitchState.RELEASED]
 
-    (known,) = switches.switches()
+    writer.send(OutRecord(TOPICS.switches, 0, key_of("global", switch.engagement_id), encode(switch)))
 
-    assert known.state is SwitchState.RELEASED
+    assert [one.state for one in switches.switches()] == [SwitchState.ENGAGED]
+
+
+def test_a_record_that_cannot_be_read_is_listed_as_the_stop_it_is_and_ended_by_its_name() -> None:
+    world = World()
+    switches = switches_of(world)
+    world.broker.append(OutRecord(TOPICS.switches, 0, b"some key", b"\xc3\x01of a newer version"))
+    switches.engage("global", reason="mine")
+
+    assert [(one.scope, one.engagement_id) for one in switches.switches() if is_unreadable(one)] == [("global", "unreadable-0")]
+    (mine,) = switches.release("global", reason="done", is_all=True)
+    assert not is_unreadable(mine), "what nobody can read is not released with the rest"
+    with pytest.raises(CommandRefusedError, match="--engagement"):
+        switches.release("global", reason="done")
+    (released,) = switches.release("global", reason="it was rubbish", engagement_id="unreadable-0")
+
+    last = world.broker.records(TOPICS.switches)[-1]
+    assert (last.key, last.value) == (b"some key", None)
+    assert released.state is SwitchState.RELEASED
+    assert [one.engagement_id for one in switches.switches() if one.state is SwitchState.ENGAGED] == []
+    assert told(world)[-1].details["engagement_id"] == "unreadable-0"
 
 
 def test_several_engagements_are_released_one_by_one_or_all() -> None:
@@ -98,19 +120,39 @@ def test_probes_are_no_switches() -> None:
     assert switches_of(world).switches() == []
 
 
-@pytest.mark.parametrize("scope", ["tenant:acme", "action_type:CREATE_CRM_TASK", "connector:crm"])
-def test_narrower_scopes_are_understood_and_said_to_come_later(scope: str) -> None:
-    with pytest.raises(CommandRefusedError, match="later version"):
-        checked_scope(scope)
-
-
-@pytest.mark.parametrize("scope", ["", "Global", "tenant:", "tenant:a b", "everything", "global "])
-def test_what_is_no_scope_is_refused_and_nothing_is_stopped(scope: str) -> None:
+@pytest.mark.parametrize("scope", ["global", "tenant:acme", "action_type:CREATE_CRM_TASK", "connector:crm", "tenant:a:b"])
+def test_every_scope_is_engaged_and_told_in_the_ledger_under_its_own_name(scope: str) -> None:
     world = World()
 
-    with pytest.raises(CommandRefusedError, match="no scope"):
+    switch = switches_of(world).engage(scope, reason="why", mode=SwitchMode.REJECT)
+
+    (entry,) = told(world, scope)
+    assert (entry.action_intent_id, entry.actor, entry.stage) == (scope, "cli:kim", "cli")
+    assert entry.details == {"scope": scope, "engagement_id": switch.engagement_id, "mode": "REJECT", "reason": "why"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "words"),
+    [
+        ("Global", "Global is no scope"),
+        ("everything", "everything is no scope"),
+        ("tennant:acme", "tennant: is no scope"),
+        (":acme", ": is no scope"),
+        ("tenant", "tenant is no scope"),
+        ("global ", "What was given is no scope"),
+        ("", "What was given is no scope"),
+        ("tenant:", "What follows tenant: is no id"),
+        ("connector:a b", "What follows connector: is no id"),
+    ],
+)
+def test_what_is_no_scope_is_refused_by_what_is_wrong_with_it_and_nothing_is_changed(scope: str, words: str) -> None:
+    world = World()
+
+    with pytest.raises(CommandRefusedError, match="nothing was changed") as refused:
         switches_of(world).engage(scope, reason="x")
 
+    assert refused.value.message.startswith(words)
+    assert "tenant:<id>, action_type:<name> or connector:<name>" in refused.value.message
     assert world.broker.records(TOPICS.switches) == []
 
 

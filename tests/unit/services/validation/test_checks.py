@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 
 from enact.errors import ErrorCode, PermanentError, ValidationError
-from enact.records.enums import ApprovalSource
+from enact.records.enums import ApprovalSource, SwitchMode
 from enact.records.intent import ApprovedIntent, ExecutionPolicy, Target
-from services.validation.checks import CHECKS, REJECT_SWITCH_CHECKS, Candidate, Limits, first_failure, not_expired, within_horizon
+from enact.switch_view import Engagement, scopes_of
+from services.validation.checks import CHECKS, Candidate, Limits, first_failure
 from tests.factories import NOW_MS, NOW_S, make_action_type, make_approval, make_intent, make_registry
 
 DAY_S = 86_400
@@ -83,11 +84,23 @@ def test_the_first_check_in_order_gives_the_reason() -> None:
     assert failure.code is ErrorCode.APPROVAL_INVALID
 
 
-def test_reject_switches_have_their_place_between_deadline_and_horizon() -> None:
-    place = CHECKS.index(not_expired) + 1
+def test_a_switch_that_rejects_is_asked_between_deadline_and_horizon_about_every_scope_of_the_intent() -> None:
+    asked: list[tuple[str, ...]] = []
+    engaged = Engagement("tenant:acme", "e-1", SwitchMode.REJECT, "kim", "why", NOW_MS)
 
-    assert CHECKS[place : place + len(REJECT_SWITCH_CHECKS)] == REJECT_SWITCH_CHECKS
-    assert CHECKS[place + len(REJECT_SWITCH_CHECKS) :] == (within_horizon,)
+    def rejected_by(scopes: tuple[str, ...]) -> Engagement:
+        asked.append(scopes)
+        return engaged
+
+    far = make_intent(expires_at_epoch=NOW_MS // 1000 + 10**8)
+    late = make_intent(expires_at_epoch=1)
+    failures = [
+        first_failure(Candidate(intent=one, registry=make_registry(), now_ms=NOW_MS, limits=Limits(), rejected_by=rejected_by))
+        for one in (far, late)
+    ]
+
+    assert [failure.code for failure in failures if failure] == [ErrorCode.KILL_SWITCH_ENABLED, ErrorCode.DEADLINE_PASSED]
+    assert asked == [scopes_of("acme", "CREATE_CRM_TASK", "crm")]
 
 
 def test_a_further_check_is_asked_like_the_others() -> None:

@@ -6,8 +6,9 @@ from enact.errors import ErrorCode
 from enact.intent_text import intent_from_json
 from enact.kafka.transport import OutRecord
 from enact.records import codec
-from enact.records.enums import LedgerType, Status, Step
-from enact.records.intent import ExecutionPolicy, Header, Original
+from enact.records.control import Switch
+from enact.records.enums import LedgerType, Status, Step, SwitchMode, SwitchState
+from enact.records.intent import ExecutionPolicy, Header, Original, ReturnedIntent
 from enact.records.ledger import LedgerEntry
 from enact.records.tool_call import ToolCall
 from services.validation.checks import Limits
@@ -174,3 +175,23 @@ class TestRefusal:
         again = world.publish(make_intent(status="APPROVED"))
 
         assert topics(again) == ["calls", "ledger"]
+
+    def test_a_switch_that_rejects_fails_the_execution_without_a_dead_letter_and_a_new_generation_is_judged_afresh(self) -> None:
+        world = World()
+        engaged = Switch(
+            scope="connector:crm", engagement_id="e", state=SwitchState.ENGAGED, mode=SwitchMode.REJECT, actor="kim", reason="x", at_ms=1
+        )
+        world.switches.apply(b"k", engaged)
+
+        sent = world.publish(make_intent())
+        world.switches.apply(b"k", None)
+        again = world.publish(make_intent())
+        redriven = world.return_(ReturnedIntent(tenant_id="acme", action_intent_id="int-1", generation=2, cause="REDRIVE"))
+
+        refusal = only(sent, "calls", ToolCall).refusal
+        assert topics(sent) == ["calls", "ledger"], "what a switch rejects is no dead letter"
+        assert refusal is not None
+        assert refusal.code == "KILL_SWITCH_ENABLED"
+        assert "connector:crm rejects; kim engaged it" in refusal.message
+        assert only(again, "calls", ToolCall).refusal == refusal, "a replay never decides again"
+        assert topics(redriven)[0] == "validated"

@@ -9,6 +9,7 @@ from enact.kafka.stage import DeadLetter
 from enact.kafka.transport import InRecord, OutRecord
 from enact.records import codec
 from enact.records.intent import Admission, ApprovedIntent, ReturnedIntent
+from enact.switch_view import SwitchView
 from services.validation.checks import Limits
 from services.validation.emission import Topics
 from services.validation.stage import ValidationStage
@@ -32,8 +33,14 @@ class World:
     def __init__(self, partition_count: int = 1, limits: Limits | None = None) -> None:
         self.clock = ManualClock(NOW_MS)
         self.registry = make_registry()
+        self.switches = SwitchView()
         self.stage = ValidationStage(
-            TOPICS, partition_count=partition_count, registry=lambda: self.registry, clock=self.clock, limits=limits
+            TOPICS,
+            partition_count=partition_count,
+            registry=lambda: self.registry,
+            clock=self.clock,
+            limits=limits,
+            rejected_by=self.switches.stopped_by,
         )
         self.log = LogOfOne(self.stage)
 
