@@ -28,7 +28,7 @@ class ApiAnswer:
     staleness_ms: int | None
 
 
-def get(url: str, path: str, *, tenant: str, query: Sequence[tuple[str, str]] = ()) -> ApiAnswer:
+def get(url: str, path: str, *, tenant: str | None = None, query: Sequence[tuple[str, str]] = ()) -> ApiAnswer:
     """One question, asked with the standard library's client: it loads in no time, knows no proxies and follows no redirects.
 
     Raises: ConfigurationError if `url` is none; ApiUnreachableError if nobody answers or the answer is no JSON.
@@ -36,7 +36,7 @@ def get(url: str, path: str, *, tenant: str, query: Sequence[tuple[str, str]] = 
     parts = _parts(url)
     target = f"{parts.path.rstrip('/')}{path}" + (f"?{urlencode(query)}" if query else "")
     try:
-        status, headers, text = _ask(parts, target, {"x-tenant-id": tenant})
+        status, headers, text = _ask(parts, target, {} if tenant is None else {"x-tenant-id": tenant})
         body = json.loads(text)
     except (OSError, http.client.HTTPException) as error:
         raise ApiUnreachableError(

@@ -4,43 +4,58 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.context import AsJson, Reason, cluster
-from cli.output import as_typed, print_json, print_table, refuse, say
+from cli.context import ApiUrl, AsJson, Reason, cluster
+from cli.output import as_typed, print_json, print_table, refuse, say, warn
+from cli.switch_report import doubt_about, found_there, is_named_in_registry, say_found
 from enact.errors import EnactError
 from enact.records import Switch, SwitchMode, SwitchState
 from enact.settings import KernelSettings, load
 
 app = typer.Typer(help="Kill switches: stop calls within two seconds, everywhere.", no_args_is_help=True)
 
-Scope = Annotated[str, typer.Argument(help="global (tenant:…, action_type:… and connector:… come later).", show_default=False)]
+Scope = Annotated[str, typer.Argument(help="global, tenant:<id>, action_type:<name> or connector:<name>.", show_default=False)]
 _MS_PER_S = 1_000
 
 
 @app.command("engage")
 def engage(
     scope: Scope,
+    *,
     reason: Reason,
-    reject: Annotated[bool, typer.Option("--reject", help="End what comes as FAILED instead of holding it.")] = False,
+    reject: Annotated[bool, typer.Option("--reject", help="End what comes, and what is held, as FAILED instead of holding it.")] = False,
+    url: ApiUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Stop a scope. No call starts later than two seconds after this returns; what is held goes on when released."""
     try:
         with cluster() as door:
             switch = door.switches().engage(scope, reason=reason, mode=SwitchMode.REJECT if reject else SwitchMode.HOLD)
+            if not as_json:
+                _say_stopped(switch)
+            body, why_not = found_there(scope, url)
+            doubt = doubt_about(scope, is_in_registry=is_named_in_registry(door, scope), body=body)
     except EnactError as error:
         refuse(error, as_json=as_json)
     if as_json:
-        print_json(_body(switch))
+        print_json({**_body(switch), "affected": body and body["affected"], "affected_unknown": why_not or None, "note": doubt})
         return
-    what = "ended as FAILED" if reject else "held until it is released or its time is over"
-    say(f"Stopped: {scope}. From at most two seconds after now no new call starts; what comes is {what}. Calls under way finish.")
+    say_found(body, why_not)
+    if doubt:
+        warn(doubt)
     enact = as_typed(load(KernelSettings))
     say(f"Release it with: {enact} switch release {scope} --engagement {switch.engagement_id} --reason 'say why'")
+
+
+def _say_stopped(switch: Switch) -> None:
+    """At once: whoever stops something wants to know that it is stopped."""
+    what = "ended as FAILED" if switch.mode is SwitchMode.REJECT else "held until it is released or its time is over"
+    say(f"Stopped: {switch.scope}. From at most two seconds after now no new call starts; what comes is {what}. Calls under way finish.")
 
 
 @app.command("release")
 def release(
     scope: Scope,
+    *,
     reason: Reason,
     engagement: Annotated[str | None, typer.Option(help="Which engagement; needed if there are several.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Release every open engagement of the scope.")] = False,
@@ -50,7 +65,7 @@ def release(
     try:
         with cluster() as door:
             released = door.switches().release(scope, reason=reason, engagement_id=engagement, is_all=everything)
-            left = [one for one in door.switches().switches() if one.scope == scope and one.state is SwitchState.ENGAGED]
+            left = [one for one in door.switches().switches() if one.scope == scope and one.state is not SwitchState.RELEASED]
     except EnactError as error:
         refuse(error, as_json=as_json)
     if as_json:
@@ -67,7 +82,7 @@ def list_switches(
     """What is stopped, since when, by whom and why."""
     try:
         with cluster() as door:
-            found = [one for one in door.switches().switches() if everything or one.state is SwitchState.ENGAGED]
+            found = [one for one in door.switches().switches() if everything or one.state is not SwitchState.RELEASED]
     except EnactError as error:
         refuse(error, as_json=as_json)
     if as_json:

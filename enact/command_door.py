@@ -30,7 +30,8 @@ class CommandTopics:
 class CommandDoor:
     """A cluster for somebody's commands. The writer stays the caller's; every reader is opened and closed by who asks for it.
 
-    `actor` is who stands in the log and the ledger, `stage` through what they spoke. `pause` waits so many seconds between two looks for an acknowledgement.
+    `actor` is who stands in the log and the ledger, `stage` what they spoke through.
+    `pause` waits so many seconds between two looks for an acknowledgement.
     """
 
     writer: Writer

@@ -23,9 +23,9 @@ MAX_UNREAD = 10_000
 
 
 class ValidationStage:
-    """Admits or refuses. `registry` gives the newest view, read to the table's end before the first record.
-    `rejected_by` asks the switches.
+    """Admits or refuses.
 
+    `registry` gives the newest view, read to the table's end before the first record; `rejected_by` asks the switches.
     Ordering: a decision is final at its offset in the admissions log, not when it is made; of two decisions
     for one (tenant, id, generation) the first in that log counts, whoever made it.
     """
@@ -188,7 +188,9 @@ class ValidationStage:
         intent, view = reading.intent, self._registry()
         if intent is None:
             return None, reading.error
-        candidate = Candidate(intent=intent, known=reading.known, registry=view, now_ms=now_ms, limits=self._limits, rejected_by=self._rejected_by)
+        candidate = Candidate(
+            intent=intent, known=reading.known, registry=view, now_ms=now_ms, limits=self._limits, rejected_by=self._rejected_by
+        )
         error = reading.error or first_failure(candidate)
         if error is not None or reading.intent_sha256 is None:
             return None, error

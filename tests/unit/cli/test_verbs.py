@@ -133,13 +133,6 @@ def test_a_switch_is_engaged_listed_and_released(world: World) -> None:
     assert after.stdout == "Nothing is stopped.\n"
 
 
-def test_a_switch_for_less_than_everything_comes_later(world: World) -> None:
-    result = run("switch", "engage", "tenant:acme", "--reason", "fire")
-
-    assert result.exit_code == Exit.REFUSED
-    assert "later version" in result.stderr
-
-
 def test_the_shipped_registry_is_applied_once(world: World) -> None:
     first = json.loads(run("registry", "apply", "--json").stdout)
     second = json.loads(run("registry", "apply", "--json").stdout)
