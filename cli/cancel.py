@@ -8,14 +8,21 @@ import typer
 from cli.context import AsJson, IntentId, Reason, Tenant, cluster
 from cli.exit_codes import Exit
 from cli.output import print_json, refuse, say, warn
-from enact.commands import Accepted, Answer, InDoubt, Recorded, TooLate, UnknownExecutionError
+from enact.command_answers import Accepted, Answer, InDoubt, Recorded, Refused, TooLate
+from enact.commands import UnknownExecutionError
 from enact.errors import EnactError
 
 OptionalAccount = Annotated[str | None, typer.Option("--account", envvar="ENACT_ACCOUNT", help="Account id, checked if given.")]
 Wait = Annotated[float, typer.Option("--timeout", help="Seconds to wait for the answer of the execution's owner.", min=0.0)]
 
 _EXECUTION = "exec-"
-EXIT_OF: dict[type[Answer], Exit] = {Accepted: Exit.OK, TooLate: Exit.TOO_LATE, InDoubt: Exit.IN_DOUBT, Recorded: Exit.RECORDED}
+EXIT_OF: dict[type[Answer], Exit] = {
+    Accepted: Exit.OK,
+    TooLate: Exit.TOO_LATE,
+    InDoubt: Exit.IN_DOUBT,
+    Refused: Exit.REFUSED,
+    Recorded: Exit.RECORDED,
+}
 
 
 def cancel(

@@ -90,7 +90,7 @@ class Cluster:
         return CommandDoor(writer=self.writer, open_reader=self.open_reader, topics=topics, clock=self.clock, actor=self.actor)
 
     def commands(self) -> "Commands":
-        """Cancel and resolve."""
+        """Cancel, resolve and redrive."""
         from enact.commands import Commands
 
         return Commands(self.door)

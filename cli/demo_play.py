@@ -15,7 +15,7 @@ from cli.platform import Platform
 from cli.progress import headline
 from connectors.sandbox.admin_client import SandboxAdmin
 from enact.clock import SystemClock
-from enact.commands import Accepted
+from enact.command_answers import Accepted
 from enact.kafka.client import KafkaWriter
 from enact.kafka.log_reader import LogReader
 from enact.kafka.transport import TopicPartition

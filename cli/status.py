@@ -22,7 +22,7 @@ _UNKNOWN = 404
 
 def status(intent_id: IntentId, tenant: Tenant, account: Account, url: ApiUrl = None, as_json: AsJson = False) -> None:
     """How one execution stands."""
-    body = _one(intent_id, "status", tenant=tenant, account=account, url=url, as_json=as_json)
+    body = ask_one(intent_id, "status", tenant=tenant, account=account, url=url, as_json=as_json)
     if as_json:
         print_json(body)
         return
@@ -54,7 +54,7 @@ def timeline(
     as_json: AsJson = False,
 ) -> None:
     """The story of one execution: decision, approval, execution, outcome. `--json` always holds everything."""
-    body = _one(intent_id, "timeline", tenant=tenant, account=account, url=url, as_json=as_json)
+    body = ask_one(intent_id, "timeline", tenant=tenant, account=account, url=url, as_json=as_json)
     if as_json:
         print_json(body)
         return
@@ -93,7 +93,7 @@ def list_executions(
 ) -> None:
     """The executions of an account, newest first."""
     query = [("limit", str(limit)), *(("status", one) for one in status or ()), *([("cursor", cursor)] if cursor else [])]
-    body = _ask(f"/accounts/{quote(account, safe='')}/executions", query, tenant=tenant, url=url, as_json=as_json)
+    body = ask(f"/accounts/{quote(account, safe='')}/executions", query, tenant=tenant, url=url, as_json=as_json)
     if as_json:
         print_json(body)
         return
@@ -115,11 +115,13 @@ def list_executions(
         say(f"More: add --cursor {body['next_cursor']}")
 
 
-def _one(intent_id: str, view: str, *, tenant: str, account: str, url: str | None, as_json: bool) -> dict[str, Any]:
-    return _ask(f"/executions/{quote(intent_id, safe='')}/{view}", [("account_id", account)], tenant=tenant, url=url, as_json=as_json)
+def ask_one(intent_id: str, view: str, *, tenant: str, account: str, url: str | None, as_json: bool) -> dict[str, Any]:
+    """A view of one execution. Ends with its exit code if the api does not answer with it."""
+    return ask(f"/executions/{quote(intent_id, safe='')}/{view}", [("account_id", account)], tenant=tenant, url=url, as_json=as_json)
 
 
-def _ask(path: str, query: list[tuple[str, str]], *, tenant: str, url: str | None, as_json: bool) -> dict[str, Any]:
+def ask(path: str, query: list[tuple[str, str]], *, tenant: str, url: str | None, as_json: bool) -> dict[str, Any]:
+    """What the api answers; an old answer is said to be old. Ends with its exit code if there is none."""
     try:
         answer = get(api_url(url), path, tenant=tenant, query=query)
     except EnactError as error:

@@ -41,6 +41,8 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "cancel": Verb("cli.cancel:cancel", "Ask that an execution does nothing (more)."),
         "cancel-all": Verb("cli.cancel_all:cancel_all", "Ask that nothing (more) is done for a whole tenant."),
         "resolve": Verb("cli.resolve:resolve", "End a doubt: the call was applied, or it was not."),
+        "redrive": Verb("cli.redrive:redrive", "Let an execution that ended without effect run again."),
+        "doubt": Verb("cli.doubt:app", "What is in doubt: nobody can say whether it was done."),
         "replay": Verb("cli.replay:replay", "Let a stopped stage read again from an earlier offset; nothing is called twice."),
         "switch": Verb("cli.switch:app", "Kill switches: stop calls within two seconds, everywhere."),
         "registry": Verb("cli.registry:app", "The registry: how each action type becomes a tool call, by version."),

@@ -176,5 +176,7 @@ def _seen(tenant_id: str, action_intent_id: str, one: _Known) -> SeenExecution:
         generation=one.order[0],
         status=one.status,
         first_ms=one.first_ms,
+        expires_at_epoch=None,
+        compensate_generation=None,
         attempts=(),
     )

@@ -11,7 +11,8 @@ import aiohttp
 import orjson
 
 from enact.clock import Clock, SystemClock
-from enact.commands import ANSWER_TIMEOUT_S, Answer, Commands, UnknownExecutionError
+from enact.command_answers import Answer
+from enact.commands import ANSWER_TIMEOUT_S, Commands, UnknownExecutionError
 from enact.errors import ConfigurationError, EnactError, ErrorCode, ValidationError
 from enact.ids import execution_id, intent_sha256
 from enact.kafka.transport import Writer

@@ -1,4 +1,4 @@
-"""Cancel and resolve: one append to the execution log, then the owner's answer from the ledger.
+"""Cancel, resolve and redrive: one append to the execution log, then the owner's answer from the ledger.
 
 The one piece of code behind CLI and API; it needs a broker and nothing else. A command never decides: it is a
 request in the log, and the fold of the log says what became of it. Giving a command twice does no harm.
@@ -6,15 +6,23 @@ request in the log, and the fold of the log says what became of it. Giving a com
 
 import uuid
 from contextlib import closing
-from dataclasses import dataclass
 
+from enact.command_answers import (
+    CANCEL_RECORDED,
+    LATER_RECORDED,
+    Answer,
+    Recorded,
+    cancel_answer,
+    is_answer,
+    redrive_answer,
+    resolve_answer,
+)
 from enact.command_door import CommandDoor
 from enact.errors import ErrorCode, PermanentError
 from enact.execution import DAY_MS, HORIZON_MS
 from enact.ids import key_of
 from enact.kafka.partitioner import partition_of
 from enact.kafka.transport import OutRecord
-from enact.lifecycle import TERMINAL
 from enact.records import (
     EVENT_TYPES,
     CancelRequested,
@@ -24,9 +32,7 @@ from enact.records import (
     ExternalRef,
     Fact,
     FactSource,
-    LedgerEntry,
-    LedgerType,
-    Status,
+    RedriveRequested,
     Step,
     ToolCall,
 )
@@ -35,19 +41,6 @@ from enact.seen_execution import LedgerOfOne, SeenAttempt, SeenExecution, see
 
 ANSWER_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
-_ANSWERS = frozenset(
-    {
-        LedgerType.CANCEL_ACCEPTED,
-        LedgerType.CANCEL_REFUSED,
-        LedgerType.DOUBT_RESOLVED,
-        LedgerType.RESOLVE_REFUSED,
-        LedgerType.OUTCOME_CONTRADICTED,
-    }
-)
-_CANCEL_RECORDED = (
-    "Recorded: no claim appended after it is valid; a claim already in the log may still call unless its last look has folded the cancel."
-)
-_RESOLVE_RECORDED = "Recorded: it counts as soon as the owner of this execution reads it; look at the status again in a moment."
 
 
 class CommandRefusedError(PermanentError):
@@ -58,45 +51,6 @@ class CommandRefusedError(PermanentError):
 
 class UnknownExecutionError(CommandRefusedError):
     """No such execution is in the ledger for this tenant and account: check the id, the tenant and the account."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """The owner folded the command and it counts."""
-
-    command_id: str
-    status: Status | None
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TooLate:
-    """The execution had ended, or is past what the command asks for."""
-
-    command_id: str
-    status: Status | None
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InDoubt:
-    """Nobody can say whether the call happened; that has to be known first."""
-
-    command_id: str
-    status: Status | None
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """The command is in the log; its owner has not answered in time."""
-
-    command_id: str
-    status: Status | None
-    message: str
-
-
-Answer = Accepted | TooLate | InDoubt | Recorded
 
 
 class Commands:
@@ -117,10 +71,10 @@ class Commands:
         with closing(self._ledger(tenant_id, action_intent_id)) as ledger:
             seen = self._see(ledger, account_id)
             self._append(ledger, seen, Step.EXECUTE, seen.generation, CancelRequested(command_id=command_id, reason=reason))
-            entry = ledger.wait_for(lambda e: _answers(e, command_id), timeout_s)
+            entry = ledger.wait_for(lambda e: is_answer(e, command_id), timeout_s)
         if entry is None:
-            return Recorded(command_id=command_id, status=seen.status, message=_CANCEL_RECORDED)
-        return _cancel_answer(entry, command_id, seen)
+            return Recorded(command_id=command_id, status=seen.status, message=CANCEL_RECORDED)
+        return cancel_answer(entry, command_id, seen)
 
     def resolve(
         self,
@@ -157,10 +111,35 @@ class Commands:
                     reason=reason,
                 )
                 self._append(ledger, seen, step, target.generation, fact)
-            entry = ledger.wait_for(lambda e: _answers(e, command_id), timeout_s)
+            entry = ledger.wait_for(lambda e: is_answer(e, command_id), timeout_s)
         if entry is None:
-            return Recorded(command_id=command_id, status=seen.status, message=_RESOLVE_RECORDED)
-        return _resolve_answer(entry, command_id, seen, targets, is_applied=is_applied, now_ms=self._door.clock.wall_ms())
+            return Recorded(command_id=command_id, status=seen.status, message=LATER_RECORDED)
+        return resolve_answer(entry, command_id, seen, targets, is_applied=is_applied, now_ms=self._door.clock.wall_ms())
+
+    def redrive(
+        self,
+        *,
+        tenant_id: str,
+        action_intent_id: str,
+        reason: str,
+        step: Step = Step.EXECUTE,
+        account_id: str | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> Answer:
+        """Ask that an ended step runs again: an action as validation decides afresh, a compensation with the call it had.
+
+        Only if nothing was applied and nothing is in doubt; of an action that never began, the intent is sent again.
+        Raises: UnknownExecutionError; CommandRefusedError (no such step, deadline passed, too old); BrokerError, DeliveryError.
+        """
+        command_id = fresh_id()
+        with closing(self._ledger(tenant_id, action_intent_id)) as ledger:
+            seen = self._see(ledger, account_id)
+            generation = _redrivable(seen, step, now_ms=self._door.clock.wall_ms())
+            self._append(ledger, seen, step, generation, RedriveRequested(command_id=command_id, reason=reason))
+            entry = ledger.wait_for(lambda e: is_answer(e, command_id), timeout_s)
+        if entry is None:
+            return Recorded(command_id=command_id, status=seen.status, message=LATER_RECORDED)
+        return redrive_answer(entry, command_id, seen, step, now_ms=self._door.clock.wall_ms())
 
     def _ledger(self, tenant_id: str, action_intent_id: str) -> LedgerOfOne:
         reader = self._door.open_reader()
@@ -180,7 +159,7 @@ class Commands:
         if age_ms > self._horizon_ms - 2 * DAY_MS:
             raise CommandRefusedError(
                 f"This execution began {age_ms // DAY_MS} days ago, before what the execution log remembers in full. "
-                "Cancelling it has no effect any more, and resolving it needs the whole tool call as its subject, "
+                "Cancelling or redriving it has no effect any more, and resolving it needs the whole tool call as its subject, "
                 "which this command does not carry. Nothing was recorded; note your finding outside, with its id."
             )
         return seen
@@ -254,47 +233,19 @@ def _targets(seen: SeenExecution, step: Step, attempt: int | None, *, is_applied
     return undecided
 
 
-def _answers(entry: LedgerEntry, command_id: str) -> bool:
-    return entry.type in _ANSWERS and entry.details.get("command_id") == command_id
-
-
-def _cancel_answer(entry: LedgerEntry, command_id: str, seen: SeenExecution) -> Answer:
-    """`details.result` of the entry is CANCELLED or NO_LATER_CALL when accepted, else the status that forbade it."""
-    result = entry.details.get("result", "")
-    named = Status[result] if result in Status.__members__ else None
-    if entry.type is LedgerType.CANCEL_ACCEPTED:
-        if named is Status.CANCELLED:
-            return Accepted(command_id=command_id, status=named, message="Cancelled: nothing was done.")
-        message = "Accepted: no later call will be made; the call that is under way decides the result."
-        return Accepted(command_id=command_id, status=seen.status, message=message)
-    status = named or seen.status
-    if status is Status.IN_DOUBT:
-        message = "In doubt: a call may have been carried out. Find out in the other system, then resolve the execution."
-        return InDoubt(command_id=command_id, status=status, message=message)
-    message = f"Too late: the execution is {status.value if status is not None else 'over'} already."
-    return TooLate(command_id=command_id, status=status, message=message)
-
-
-def _resolve_answer(
-    entry: LedgerEntry, command_id: str, seen: SeenExecution, targets: tuple[SeenAttempt, ...], *, is_applied: bool, now_ms: int
-) -> Answer:
-    if entry.type is LedgerType.OUTCOME_CONTRADICTED:
-        message = "Accepted: it is on record as done, against the earlier outcome; whoever relied on that is told."
-        return Accepted(command_id=command_id, status=Status.SUCCEEDED, message=message)
-    if entry.type is LedgerType.DOUBT_RESOLVED:
-        is_open = not is_applied and any(one not in targets for one in seen.undecided(targets[0].step))
-        status = Status.SUCCEEDED if is_applied else (Status.IN_DOUBT if is_open else Status.FAILED)
-        message = f"Accepted: it is on record as {'done' if is_applied else 'not done'}."
-        if is_open:
-            message += " Another attempt is still in doubt."
-        return Accepted(command_id=command_id, status=status if targets[0].step is Step.EXECUTE else seen.status, message=message)
-    if seen.status is not None and seen.status in TERMINAL:
-        message = f"Too late: the execution is {seen.status.value}, and what is known is not taken back."
-        return TooLate(command_id=command_id, status=seen.status, message=message)
-    wait_s = -(-max(0, *(one.claimed_ms + one.lease_ms - now_ms for one in targets)) // 1000)
-    when = f"in {wait_s} s" if wait_s > 0 else "once the execution is IN_DOUBT"
-    message = f"Not taken over: the call may still be under way. Look again in the other system {when}, then repeat."
-    return InDoubt(command_id=command_id, status=seen.status, message=message)
+def _redrivable(seen: SeenExecution, step: Step, *, now_ms: int) -> int:
+    """The generation that a redrive names. Raises: CommandRefusedError if a redrive would change nothing."""
+    if step is Step.COMPENSATE:
+        if seen.compensate_generation is None:
+            raise CommandRefusedError("This execution was never compensated, so there is no compensation to try again.")
+        return seen.compensate_generation
+    if seen.expires_at_epoch is not None and seen.expires_at_epoch * 1000 <= now_ms:
+        late_s = now_ms // 1000 - seen.expires_at_epoch
+        raise CommandRefusedError(
+            f"Its deadline passed {late_s} s ago: started again it would end as EXPIRED. "
+            "If it is still wanted, have a new intent approved and publish it under a new id."
+        )
+    return seen.generation
 
 
 def fresh_id() -> str:

@@ -40,7 +40,10 @@ class SeenAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenExecution:
-    """One execution as its ledger tells it. `first_ms` None = its log has no event that the ledger speaks of."""
+    """One execution as its ledger tells it. `first_ms` None = its log has no event that the ledger speaks of.
+
+    `generation` is that of the action, `compensate_generation` that of its compensation (None = there was none).
+    """
 
     tenant_id: str
     account_id: str
@@ -50,6 +53,8 @@ class SeenExecution:
     generation: int
     status: Status | None
     first_ms: int | None
+    expires_at_epoch: int | None
+    compensate_generation: int | None
     attempts: tuple[SeenAttempt, ...]
 
     def undecided(self, step: Step) -> tuple[SeenAttempt, ...]:
@@ -75,6 +80,8 @@ def see(entries: Sequence[LedgerEntry]) -> SeenExecution | None:
         generation=max([1, *(entry.generation for entry in execute)]),
         status=latest.status if latest is not None else None,
         first_ms=min(first_times, default=None),
+        expires_at_epoch=int(expires) if (expires := _first(e.details.get("expires_at_epoch", "") for e in told)).isdecimal() else None,
+        compensate_generation=max((entry.generation for entry in told if entry.step is Step.COMPENSATE), default=None),
         attempts=_attempts(told),
     )
 

@@ -18,7 +18,6 @@ from enact.stage_process import ProcessContext, run_stage
 from enact.switches import SwitchWatch
 from services.invocation.caller import Caller
 from services.invocation.claims import Desk
-from services.invocation.emission import InvocationTopics
 from services.invocation.events import EventWriter
 from services.invocation.gate import Gate
 from services.invocation.memory import PartitionMemories
@@ -29,6 +28,7 @@ from services.invocation.publishing import publish_to
 from services.invocation.request_check import RequestCheck
 from services.invocation.settings import InvocationSettings
 from services.invocation.stage import InvocationStage
+from services.invocation.topics import InvocationTopics
 from services.invocation.window import Window
 from topology.stages import dead_letters, group_name
 from topology.subjects import subjects

@@ -3,13 +3,11 @@
 Every id is made from the event's own id, so reading an event twice emits the same bytes.
 """
 
-from dataclasses import dataclass
-
 from msgspec import Struct
 
 from enact.error_catalogue import row_of
 from enact.errors import ErrorCode
-from enact.execution import redrive_refusal, verdict
+from enact.execution import verdict
 from enact.execution_state import RANK, Attempt, AttemptState, Execution, StepState
 from enact.ids import entry_id
 from enact.intent_records import passed_on, with_approved_at
@@ -29,28 +27,19 @@ from enact.records import (
     RedriveRequested,
     Refused,
     Released,
-    ReturnedIntent,
     SourcePosition,
     Status,
     Step,
     ToolCall,
 )
 from enact.records.codec import encode
-from services.invocation.verdicts import step_verdict, subject_of, tool_result
+from services.invocation.redrive import OPENED, SENT_AGAIN, is_sent_again, redriven, why_refused
+from services.invocation.topics import InvocationTopics
+from services.invocation.verdicts import doubt_details, step_verdict, subject_of, tool_result
 
 _GOING_ON = frozenset({Status.PENDING, Status.EXECUTING, Status.RETRYING})
 _SHOWN = TERMINAL | {Status.IN_DOUBT, Status.HELD}
 _NOTHING = StepState()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InvocationTopics:
-    """Full names of the topics invocation writes."""
-
-    executions: str
-    tool_results: str
-    ledger: str
-    returned: str
 
 
 class Emission(Struct, frozen=True):
@@ -76,11 +65,8 @@ def emission(before: Execution | None, after: Execution, event: ExecutionEvent, 
         effects.append(OutRecord(topics.tool_results, record.partition, subject.action_intent_id.encode(), encoded, headers))
         if (letter := _dead_letter(was, now, subject, record)) is not None:
             effects.append(letter)
-    if isinstance(event.data, RedriveRequested) and now.generation.number > was.generation.number and event.step is Step.EXECUTE:
-        returned = ReturnedIntent(
-            tenant_id=after.tenant_id, action_intent_id=after.action_intent_id, generation=now.generation.number, cause="REDRIVE"
-        )
-        effects.append(_out(topics.returned, record, after.action_intent_id, encode(returned)))
+    if isinstance(event.data, RedriveRequested) and (sent := redriven(was, after, event, record, topics)) is not None:
+        effects.append(sent)
     return Emission(effects, encoded)
 
 
@@ -147,7 +133,7 @@ class _Scribe:
             case _:
                 pass
         if after is Status.IN_DOUBT and before is not Status.IN_DOUBT:
-            self._write(LedgerType.DOUBT_RAISED, Status.IN_DOUBT)
+            self._write(LedgerType.DOUBT_RAISED, Status.IN_DOUBT, attempt=now.unknown_attempts[-1].number, **doubt_details(now))
         if before is Status.IN_DOUBT and after is not Status.IN_DOUBT and not isinstance(self._event.data, Fact):
             self._write(LedgerType.DOUBT_RESOLVED, None)
 
@@ -165,7 +151,7 @@ class _Scribe:
     def _fact(self, was: StepState, now: StepState, fact: Fact) -> None:
         status, before = verdict(now).status, verdict(was).status
         is_human = fact.source is FactSource.HUMAN
-        if is_human and now == was:
+        if is_human and not _is_learned(was, now):
             known = was.by_nonce(fact.nonce)
             self._write(LedgerType.RESOLVE_REFUSED, None, attempt=fact.attempt, command_id=fact.command_id, reason=fact.reason,
                         result=_why_refused(known))  # fmt: skip
@@ -190,11 +176,14 @@ class _Scribe:
             self._write(LedgerType.CANCEL_ACCEPTED, None, command_id=cancel.command_id, result=result, reason=cancel.reason)
 
     def _redrive(self, was: StepState, now: StepState, redrive: RedriveRequested) -> None:
+        command_id, reason = redrive.command_id, redrive.reason
         if now.generation.number > was.generation.number:
-            self._write(LedgerType.REDRIVE_ACCEPTED, Status.PENDING, command_id=redrive.command_id, reason=redrive.reason)
-            return
-        why = redrive_refusal(was, self._event.generation, log_ms=self._record.timestamp_ms)
-        self._write(LedgerType.REDRIVE_REFUSED, None, command_id=redrive.command_id, result=why)
+            self._write(LedgerType.REDRIVE_ACCEPTED, Status.PENDING, command_id=command_id, reason=reason, result=OPENED)
+        elif is_sent_again(was, self._after, self._event):
+            self._write(LedgerType.REDRIVE_ACCEPTED, None, command_id=command_id, reason=reason, result=SENT_AGAIN)
+        else:
+            why = why_refused(was, self._after, self._event)
+            self._write(LedgerType.REDRIVE_REFUSED, None, command_id=command_id, reason=reason, result=why)
 
     def _write(self, type_: LedgerType, status: Status | None, *, attempt: int | None = None, **details: str | None) -> None:
         event, record, subject = self._event, self._record, self._subject
@@ -226,6 +215,11 @@ def _rose(was: StepState, now: StepState, nonce: str) -> bool:
     if before is None or after is None:
         return False
     return before.state is not after.state and RANK[after.state] > RANK[before.state]
+
+
+def _is_learned(was: StepState, now: StepState) -> bool:
+    """True if the fold took something from a fact; a subject that came along with it is nothing learned."""
+    return now.attempts != was.attempts or now.evidence != was.evidence or now.generation.ending != was.generation.ending
 
 
 def _why_refused(attempt: Attempt | None) -> str:

@@ -18,10 +18,11 @@ from enact.kafka.transport import InRecord, OutRecord, TopicPartition
 from enact.log import get_logger
 from enact.records import Claimed, EventData, ExecutionEvent, FoldVersionSet, Parked, ParkReason, Refused, ToolCall
 from enact.records.codec import decode
-from services.invocation.emission import InvocationTopics, emission, shown_result
+from services.invocation.emission import emission, shown_result
 from services.invocation.events import EventWriter
 from services.invocation.execution_store import Subject
 from services.invocation.memory import FOLD_VERSION_KEY, LOG_TIME, Folded, PartitionMemory, ReadBack
+from services.invocation.topics import InvocationTopics
 from services.invocation.window import group_of
 
 MAX_PENDING = 2_500

@@ -53,6 +53,16 @@ def tool_result(after: Execution, event: ExecutionEvent, record: InRecord, subje
     )
 
 
+def doubt_details(step: StepState) -> dict[str, str | None]:
+    """What helps a person to find the call in the other system, beside what its mapping is on record with."""
+    last = step.unknown_attempts[-1]
+    return {
+        "natural_key": last.effect_class.natural_key,
+        "look_ups": str(last.look_ups),
+        "code": last.error.code if last.error else None,
+    }
+
+
 def subject_of(execution: Execution, step: Step, event: ExecutionEvent | None = None) -> ToolCall:
     """The best known subject of a step: the log's, the other step's, the event's, or just the ids."""
     known = execution.step(step).generation.subject or execution.execute.generation.subject or (event.subject if event else None)

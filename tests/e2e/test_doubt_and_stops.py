@@ -4,8 +4,9 @@ import time
 from collections import Counter
 
 from enact.clock import SystemClock
+from enact.command_answers import Accepted, TooLate
 from enact.command_door import CommandDoor, CommandTopics
-from enact.commands import Accepted, Commands, TooLate
+from enact.commands import Commands
 from enact.kafka.client import KafkaWriter
 from enact.kafka.log_reader import LogReader
 from enact.records import EventType, LedgerType, Notification, NotificationKind, Status

@@ -25,7 +25,6 @@ from enact.registry import RegistryView
 from enact.switches import SwitchWatch
 from services.invocation.caller import Caller
 from services.invocation.claims import Desk
-from services.invocation.emission import InvocationTopics
 from services.invocation.events import EventWriter
 from services.invocation.gate import Gate
 from services.invocation.memory import PartitionMemories
@@ -33,6 +32,7 @@ from services.invocation.nonces import NonceMemory
 from services.invocation.owner import Owner
 from services.invocation.request_check import RequestCheck
 from services.invocation.stage import InvocationStage
+from services.invocation.topics import InvocationTopics
 from services.invocation.window import Window
 from services.recording.stage import RecordingStage
 from services.recording.stage import Topics as RecordingTopics

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from cli.context import Cluster
-from enact.records import CancelRequested, ExecutionEvent, Fact, LedgerEntry, LedgerType
+from enact.records import CancelRequested, ExecutionEvent, Fact, LedgerEntry, LedgerType, RedriveRequested
 from tests.unit.enact.ledger_owner import PARTITIONS, World, entry
 
 APPROVED = "t.intents.approved"
@@ -21,7 +21,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     def cluster() -> Iterator[Cluster]:
         yield InMemory(writer=world.broker.writer(), open_reader=world.open_reader, clock=world.clock, actor="cli:kim", prefix="t")
 
-    for verb in ("submit", "cancel", "cancel_all", "resolve", "switch", "registry"):
+    for verb in ("submit", "cancel", "cancel_all", "redrive", "resolve", "switch", "registry"):
         monkeypatch.setattr(f"cli.{verb}.cluster", cluster)
     monkeypatch.setenv("ENACT_DATA_DIR", "/nonexistent")
     return world
@@ -43,5 +43,8 @@ def answer(event: ExecutionEvent) -> LedgerEntry | None:
         case Fact(command_id=str(command_id), effect=effect):
             details = {"command_id": command_id, "effect": effect.value}
             return entry(LedgerType.DOUBT_RESOLVED, version=51, cause=event.event_id, details=details)
+        case RedriveRequested(command_id=command_id):
+            details = {"command_id": command_id, "result": "OPENED"}
+            return entry(LedgerType.REDRIVE_ACCEPTED, version=52, generation=event.generation + 1, cause=event.event_id, details=details)
         case _:
             return None

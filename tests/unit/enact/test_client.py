@@ -9,7 +9,8 @@ from aiohttp.test_utils import TestServer
 
 from enact.client import ApiError, EnactClient, Publisher
 from enact.clock import ManualClock
-from enact.commands import Accepted, UnknownExecutionError
+from enact.command_answers import Accepted
+from enact.commands import UnknownExecutionError
 from enact.errors import ConfigurationError, ErrorCode, ValidationError
 from enact.ids import intent_sha256
 from enact.kafka.local import LocalBroker

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from enact.commands import Accepted, CommandRefusedError, Commands, InDoubt, Recorded, TooLate, UnknownExecutionError
+from enact.command_answers import Accepted, InDoubt, Recorded, TooLate
+from enact.commands import CommandRefusedError, Commands, UnknownExecutionError
 from enact.errors import BrokerError, DeliveryError
 from enact.execution import DAY_MS
 from enact.ids import key_of

@@ -47,7 +47,6 @@ from enact.registry import RegistryView
 from enact.switches import SwitchWatch
 from services.invocation.caller import Caller
 from services.invocation.claims import Desk
-from services.invocation.emission import InvocationTopics
 from services.invocation.events import START_SLACK_MS, EventWriter
 from services.invocation.gate import Gate
 from services.invocation.memory import PartitionMemories, PartitionMemory
@@ -55,6 +54,7 @@ from services.invocation.nonces import NonceMemory
 from services.invocation.owner import Owner
 from services.invocation.request_check import RequestCheck
 from services.invocation.stage import InvocationStage
+from services.invocation.topics import InvocationTopics
 from services.invocation.window import Window
 from tests.factories import NOW_MS, in_record, make_action_type, make_intent, make_registry, make_validated
 from tests.unit.services.invocation.fakes import FakeConnector, Meter
