@@ -31,10 +31,17 @@ STAGES_WITH_GROUPS = ("validation", "tool_mapping", "invocation", "recording")
 
 
 class World:
-    """One enact with a topic prefix of its own on the given broker."""
+    """One enact with a topic prefix of its own on the given broker. `stage_environ` is for the stages' ears alone."""
 
     def __init__(
-        self, folder: Path, prefix: str, *, bootstrap: str | None, instances: int = 1, environ: dict[str, str] | None = None
+        self,
+        folder: Path,
+        prefix: str,
+        *,
+        bootstrap: str | None,
+        instances: int = 1,
+        environ: dict[str, str] | None = None,
+        stage_environ: dict[str, str] | None = None,
     ) -> None:
         given = {"ENACT_DATA_DIR": str(folder / "data"), "ENACT_TOPIC_PREFIX": prefix}
         if bootstrap is not None:
@@ -46,7 +53,7 @@ class World:
             has_free_ports=True,
             replication_factor=1,
             instances=dict.fromkeys(STAGES_WITH_GROUPS, instances),
-            environ={"ENACT_TOPIC_PREFIX": prefix, **(environ or {})},
+            environ={"ENACT_TOPIC_PREFIX": prefix, **(environ or {}), **(stage_environ or {})},
         )
         self.platform = Platform(self.settings, options, tell=self.lines.append)
         self._tending: threading.Thread | None = None

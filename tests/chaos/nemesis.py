@@ -1,0 +1,143 @@
+"""One run: an enact of its own on a lane, some hundred intents, and everything that can go wrong, from one seed.
+
+Publish and harm; heal; wait until nothing lags; let people resolve some of what is in doubt; let a minute pass; collect;
+have it checked by a process that knows nothing of this one.
+"""
+
+import random
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from enact.errors import EnactError
+from enact.lifecycle import TERMINAL
+from enact.records import ApprovedIntent, Status
+from tests.chaos.acts import Stage
+from tests.chaos.cluster import ChaosWorld, Lane
+from tests.chaos.journal import Journal, now_ms
+from tests.chaos.people import People
+from tests.chaos.plan import plan_acts
+from tests.chaos.traffic import Planned, plan_traffic
+
+ROOT = Path(__file__).resolve().parents[2]
+LAG_S = 90.0
+SETTLED_S = 180.0
+MINUTE_S = 61.0
+BATCH_S = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much happens in a run."""
+
+    intents: int = 520
+    over_s: float = 28.0
+    acts: int = 22
+    instances: int = 1
+    afterwards_s: float = MINUTE_S
+
+
+class Run:
+    """Use in order: `start`, `harm`, `settle`, then, when the minute is over, `finish`. The journal's folder is the evidence."""
+
+    def __init__(self, lane: Lane, path: Path, *, seed: int, size: Size) -> None:
+        self.seed, self.size = seed, size
+        self.journal = Journal(path)
+        self._lane = lane
+        self._random = random.Random(seed)
+        self._world = ChaosWorld(lane, path / "world", f"chaos-{seed}", instances=size.instances)
+        self._people = People(self._world, self.journal)
+        self._published: list[ApprovedIntent] = []
+        self._settled_s = 0.0
+
+    def start(self) -> None:
+        """Start this run's enact, unharmed."""
+        self.journal.run(seed=self.seed, kind="random", commit=commit(), began_ms=now_ms(), intents=self.size.intents)
+        self._world.start()
+
+    def harm(self) -> None:
+        """Publish and do harm, then heal."""
+        traffic = plan_traffic(self._random, count=self.size.intents, over_s=self.size.over_s, run=f"r{self.seed}")
+        names = sorted(self._world.pids())
+        acts = plan_acts(self._random, names=names, over_s=self.size.over_s + 2, count=self.size.acts)
+        stage = Stage(self._lane, self._world, self.journal, self._people, self._published)
+        publishing = threading.Thread(target=self._publish, args=(traffic,), daemon=True)
+        harmed_before = self._lane.proxy.met()
+        with self.journal.sampling(self._world):
+            publishing.start()
+            stage.play(acts)
+            publishing.join()
+        stage.heal()
+        harm = self._lane.proxy.met() - harmed_before
+        self.journal.run(
+            healed_ms=now_ms(),
+            planned=[f"{act.at_s:.1f} {act.kind} {act.target}" for act in acts],
+            frames_harmed={f"{kind}/{api}": count for (kind, api), count in sorted(harm.items())},
+            acts_failed=stage.failed,
+        )
+
+    def settle(self) -> None:
+        """Wait until nothing lags and everything published has ended, is in doubt, or takes too long; then people resolve."""
+        is_caught_up = self.journal.wait_for_no_lag(self._world, LAG_S)
+        self.journal.run(is_caught_up=is_caught_up, caught_up_ms=now_ms())
+        left = self._wait_until_ended(SETTLED_S)
+        self.journal.run(quiet_ms=now_ms(), unended=sorted("/".join(key) for key in left)[:50])
+        resolved = self._people.resolve_some(self._random, 0.5)
+        self.journal.run(resolved=resolved, settled_ms=now_ms())
+        self._settled_s = time.monotonic()
+
+    def finish(self) -> None:
+        """Wait for the rest of the minute, collect, and stop this run's enact."""
+        time.sleep(max(0.0, self._settled_s + self.size.afterwards_s - time.monotonic()))
+        self.journal.sample_processes(self._world)
+        self.journal.sample_lag(self._world)
+        self.journal.collect(self._world)
+        self.journal.run(ended_ms=now_ms())
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop this run's enact, whatever state it is in."""
+        self._world.stop()
+
+    def _publish(self, traffic: Sequence[Planned]) -> None:
+        began_s, waiting = time.monotonic(), list(traffic)
+        while waiting:
+            passed_s = time.monotonic() - began_s
+            due = [one for one in waiting if one.at_s <= passed_s][:100]
+            waiting = waiting[len(due) :]
+            for is_approved in (True, False):
+                chosen = [one.intent for one in due if one.is_approved is is_approved]
+                if chosen:
+                    self._publish_until_acknowledged(chosen, is_approved=is_approved)
+                    if is_approved:
+                        self._published += chosen
+            time.sleep(BATCH_S)
+
+    def _publish_until_acknowledged(self, intents: Sequence[ApprovedIntent], *, is_approved: bool) -> None:
+        """An upstream repeats what was not acknowledged, for a while."""
+        for _ in range(5):
+            try:
+                if self.journal.publish(self._world, intents, is_approved=is_approved) == len(intents):
+                    return
+            except EnactError:
+                time.sleep(0.5)
+
+    def _wait_until_ended(self, timeout_s: float) -> set[tuple[str, str]]:
+        """Keys of approved intents that have no end and are in no doubt after so long."""
+        wanted = {(intent.tenant_id, intent.action_intent_id) for intent in self._published}
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            ended = {key for key, outcome in self._world.outcomes().items() if outcome.status in TERMINAL | {Status.IN_DOUBT}}
+            if wanted <= ended or time.monotonic() > deadline_s:
+                return wanted - ended
+            time.sleep(2.0)
+
+
+def commit() -> str:
+    """What is being tested; with a plus sign if the tree differs from it."""
+    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    changes = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    return head + ("+" if changes else "")
