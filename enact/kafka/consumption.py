@@ -18,6 +18,7 @@ CLOSE_S = 10.0
 SEEK_S = 5.0
 RETRY_S = 0.05
 TRY_S = 2.0
+_METADATA_MARK = b"CGMDv2:"
 
 _log = get_logger("kafka")
 
@@ -131,6 +132,19 @@ class Consumption:
             return self.consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             raise translate(error, doing=doing) from error
+
+    @property
+    def member_epoch(self) -> int:
+        """Of a member of a group, as the broker counts it; below 1 as long as it is none.
+
+        Read from what the client gives to transactional producers: its own statistics say "init" of a member without
+        partitions (librdkafka 2.16), and nobody is called back for an empty assignment.
+        """
+        told: Any = self.consumer.consumer_group_metadata()
+        if not isinstance(told, bytes) or not told.startswith(_METADATA_MARK):
+            return -1
+        start = len(_METADATA_MARK)
+        return int.from_bytes(told[start : start + 4], "little", signed=True)
 
     def partition_count(self, topic: str) -> int:
         """From broker metadata. Raises: BrokerError if the topic does not exist."""

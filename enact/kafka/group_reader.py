@@ -65,6 +65,11 @@ class GroupReader:
         except KafkaException as error:
             raise translate(error, doing=f"subscribe {self.group}") from error
 
+    @property
+    def is_member(self) -> bool:
+        """True while the group counts us in: the broker has given us an epoch, with partitions or without any."""
+        return self._consumption.member_epoch > 0
+
     def assign(self, starts: Mapping[TopicPartition, NextOffset]) -> None:
         """Raises: ValueError, always: a member of a group is assigned by the group."""
         raise ValueError("A GroupReader is assigned by its group: use a LogReader to read named partitions.")

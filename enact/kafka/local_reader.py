@@ -79,6 +79,11 @@ class LocalReader:
             self._committed.pop(one, None)
             self._ended.discard(one)
 
+    @property
+    def is_member(self) -> bool:
+        """True after `subscribe`."""
+        return self._listener is not None
+
     def assign(self, starts: Mapping[TopicPartition, NextOffset]) -> None:
         """Read these partitions, and only these."""
         if self._group is not None:

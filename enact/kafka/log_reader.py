@@ -25,6 +25,11 @@ class LogReader:
         """Raises: ConfigurationError, always."""
         _no_group()
 
+    @property
+    def is_member(self) -> bool:
+        """False, ever."""
+        return False
+
     def assign(self, starts: Mapping[TopicPartition, NextOffset]) -> None:
         """Read these partitions, and only these, from these offsets. Pauses outlive it."""
         try:

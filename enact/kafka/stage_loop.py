@@ -21,6 +21,7 @@ from enact.kafka.crash_marker import CrashMarker, Span, spans_of
 from enact.kafka.dead_letter import dead_letter_record, letter_for
 from enact.kafka.flood_guard import FloodGuard
 from enact.kafka.loop_context import ActiveStage, LoopContext
+from enact.kafka.membership import Membership
 from enact.kafka.offsets import Offsets
 from enact.kafka.pace import Pace
 from enact.kafka.single_mode import SingleMode
@@ -67,6 +68,7 @@ class StageLoop:
             on_gone=self._on_gone,
         )
         self._offsets = Offsets(context.reader, context.clock, self._assignment, log=stage.log, done=self._done)
+        self._membership = Membership(context.reader, context.clock, self._assignment)
         self._marker = CrashMarker(context.state_folder / "batch")
         self._singly = SingleMode(self._marker, self._seek)
         self._guard = FloodGuard()
@@ -355,7 +357,7 @@ class StageLoop:
         self._meter.restoring(remaining)
         self._meter.quarantined(len(quarantined))
         health = self._context.health
-        health.set_assigned(self._assignment.has_joined)
+        health.set_assigned(self._membership.look())
         health.set_restored(self._assignment.is_restored, f"{remaining} records to fold" if remaining else "")
         health.set_condition(NO_QUARANTINE, is_met=not quarantined)
 

@@ -97,6 +97,10 @@ class Reader(Protocol):
     def subscribe(self, topics: Sequence[str], listener: AssignmentListener) -> None:
         """Join the group (range assignor: co-partitioned topics stay together)."""
 
+    @property
+    def is_member(self) -> bool:
+        """True once the group has taken us in, with partitions or without any."""
+
     def assign(self, starts: Mapping[TopicPartition, NextOffset]) -> None:
         """Read these partitions without a group."""
 

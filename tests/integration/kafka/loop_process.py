@@ -1,6 +1,6 @@
 """The toy stage in a process of its own, wired as a real one.
 
-`python -m tests.integration.kafka.loop_process BOOTSTRAP_SERVERS PREFIX DATA_DIR`
+`python -m tests.integration.kafka.loop_process BOOTSTRAP_SERVERS PREFIX DATA_DIR [HEALTH_PORT]`
 """
 
 import sys
@@ -24,12 +24,12 @@ class Toy:
         self._loop.run(stop)
 
 
-def environ(bootstrap_servers: str, prefix: str, data_dir: Path) -> dict[str, str]:
+def environ(bootstrap_servers: str, prefix: str, data_dir: Path, health_port: str = "0") -> dict[str, str]:
     return {
         "ENACT_KAFKA__BOOTSTRAP_SERVERS": bootstrap_servers,
         "ENACT_TOPIC_PREFIX": prefix,
         "ENACT_DATA_DIR": str(data_dir),
-        "ENACT_HEALTH__PORT": "0",
+        "ENACT_HEALTH__PORT": health_port,
     }
 
 
@@ -38,4 +38,4 @@ def settings(kafka: KafkaSettings, prefix: str, data_dir: Path) -> KernelSetting
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("toy", Toy, KernelSettings, environ=environ(sys.argv[1], sys.argv[2], Path(sys.argv[3]))))
+    sys.exit(run_stage("toy", Toy, KernelSettings, environ=environ(sys.argv[1], sys.argv[2], Path(sys.argv[3]), *sys.argv[4:])))

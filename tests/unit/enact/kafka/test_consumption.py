@@ -154,3 +154,16 @@ def test_a_close_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch, capl
     released.set()
 
     assert "consumer_close_hangs" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("told", "epoch"),
+    [
+        (b"CGMDv2:\xff\xff\xff\xffgroup\x00member\x00\x01", -1),
+        (b"CGMDv2:\x02\x01\x00\x00group\x00member\x00\x01", 258),
+        (b"CGMDv9:\x02\x00\x00\x00", -1),
+        (None, -1),
+    ],
+)
+def test_the_epoch_of_a_member_is_read_from_what_the_client_knows_and_is_below_1_where_it_cannot_be(told: object, epoch: int) -> None:
+    assert made(consumer_group_metadata=lambda: told).member_epoch == epoch
