@@ -8,7 +8,7 @@ from typing import Protocol
 from enact.clock import Clock
 from enact.errors import ErrorCode
 from enact.kafka.state import PartitionState
-from enact.kafka.transport import NextOffset, Reader, TopicPartition, Writer
+from enact.kafka.transport import InRecord, NextOffset, Reader, TopicPartition, Writer
 
 
 class ActiveStage(Protocol):
@@ -28,6 +28,9 @@ class ActiveStage(Protocol):
 
     def on_rewind(self) -> None:
         """The batch will be read again: forget what it left in memory."""
+
+    def gave_up(self, record: InRecord) -> None:
+        """This input became a dead letter although it was decided: nothing of it reaches the log, nothing waits for it."""
 
     def done(self, partition: TopicPartition, position: NextOffset) -> NextOffset:
         """How far an input's offset may move, at most `position`."""

@@ -178,6 +178,7 @@ class StageLoop:
                     "Too many records fail unexpectedly: the stage stops so that the topic is not sent to the dead letters."
                 ) from error
             effects, result = [letter_for(error)], "dead_letter"
+            self._gave_up(record)
         self._meter.ended(record.topic, result)
         return effects
 
@@ -311,7 +312,12 @@ class StageLoop:
         else:
             letter = DeadLetter(code=ErrorCode.INTENT_TOO_LARGE, message=error.message, exception_class=type(error).__name__)
             self._send([letter], records[0])
+            self._gave_up(records[0])
         self._finish(spans)
+
+    def _gave_up(self, record: InRecord) -> None:
+        if self._active is not None:
+            self._active.gave_up(record)
 
     def _done(self, tp: TopicPartition, position: NextOffset) -> NextOffset:
         return position if self._active is None else self._active.done(tp, position)

@@ -27,6 +27,19 @@ class WaitingInputs:
         if not waiting:
             del self._waiting[subject]
 
+    def drop(self, topic: TopicPartition, offset: int) -> list[Subject]:
+        """The input at `offset` waits no more; whose it was, if nothing else of theirs waits."""
+        self._offsets.get(topic, set()).discard(offset)
+        left: list[Subject] = []
+        for subject, waiting in list(self._waiting.items()):
+            kept = {one for one in waiting if one[:2] != (topic, offset)}
+            if kept != waiting and not kept:
+                del self._waiting[subject]
+                left.append(subject)
+            elif kept != waiting:
+                self._waiting[subject] = kept
+        return left
+
     def low_watermark(self, topic: TopicPartition, position: NextOffset) -> NextOffset:
         """How far the offset may move: at most `position`, and not past the first input that waits."""
         offsets = self._offsets.get(topic)

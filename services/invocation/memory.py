@@ -9,7 +9,7 @@ from enact.errors import StateLostError
 from enact.execution_state import Attempt, Execution, StepState
 from enact.kafka.stage import StateView
 from enact.kafka.state import PartitionState
-from enact.kafka.transport import Headers, InRecord
+from enact.kafka.transport import Headers, InRecord, TopicPartition
 from enact.records import Claimed, ParkReason, Step, ToolCall
 from services.invocation.execution_store import QUEUED_CLAIM, ExecutionStore, Subject, subject_of_entry
 from services.invocation.inputs import WaitingInputs
@@ -104,6 +104,13 @@ class PartitionMemory:
             if not self.backlog[group]:
                 del self.backlog[group]
 
+    def give_up(self, topic: TopicPartition, offset: int) -> None:
+        """The input at `offset` became a dead letter: what it alone left here goes with it."""
+        for subject in self.inputs.drop(topic, offset):
+            self.forget_pending(subject)
+            if self.store.get(subject[0]) is None:
+                self._unqueue(subject)
+
     def queue(self, subject: Subject, group: str) -> None:
         """This step is parked behind others of its group."""
         if subject not in self._queued:
@@ -122,6 +129,10 @@ class PartitionMemory:
     def queue_length(self) -> int:
         """Steps that are parked behind others."""
         return len(self._queued)
+
+    def _unqueue(self, subject: Subject) -> None:
+        if (group := self._queued.pop(subject, None)) is not None:
+            self._queued_by_group[group] -= 1
 
     def restore_queue(self) -> None:
         """Count what is parked on disk."""
@@ -160,8 +171,8 @@ class PartitionMemory:
             self.inputs.settle(subject, current.number)
         if current.ending is None and current.park is ParkReason.QUEUE:
             self.queue(subject, folded.group)
-        elif (group := self._queued.pop(subject, None)) is not None:
-            self._queued_by_group[group] -= 1
+        else:
+            self._unqueue(subject)
         if folded.after.open_attempt is None:
             self.sights.pop(subject, None)
         if current.ending is not None or current.bar is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 from enact.kafka.state import PartitionState
-from enact.kafka.transport import NextOffset, TopicPartition
+from enact.kafka.transport import InRecord, NextOffset, TopicPartition
 from services.invocation.claims import Claims, Desk
 from services.invocation.due_work import DueWork
 from services.invocation.events import START_SLACK_MS
@@ -89,6 +89,11 @@ class Owner:
             if memory.is_live and not self._is_stopping:
                 self._work.fire_times(memory)
         self._serve(self._work.offers)
+
+    def gave_up(self, record: InRecord) -> None:
+        """An input that became a dead letter does not hold back those behind it."""
+        if (memory := self._memories.get(record.partition)) is not None:
+            memory.give_up(TopicPartition(record.topic, record.partition), int(record.offset))
 
     def done(self, partition: TopicPartition, position: NextOffset) -> NextOffset:
         """Inputs move once the log knows what they asked for."""

@@ -7,7 +7,7 @@ import pytest
 
 from enact.errors import DeliveryError
 from enact.kafka.state import PartitionState
-from enact.kafka.transport import NextOffset, TopicPartition
+from enact.kafka.transport import InRecord, NextOffset, TopicPartition
 from tests.unit.enact.kafka.loop_rig import BUG, INPUT, LOG, Rig, raise_once
 
 INPUT_0, LOG_0 = TopicPartition(INPUT, 0), TopicPartition(LOG, 0)
@@ -43,6 +43,9 @@ class Acting:
 
     def on_rewind(self) -> None:
         self.told.append("rewind")
+
+    def gave_up(self, record: InRecord) -> None:
+        self.told.append(f"gave up {record.offset}")
 
     def done(self, partition: TopicPartition, position: NextOffset) -> NextOffset:
         return position if self.low is None else min(position, self.low)
@@ -205,3 +208,14 @@ def test_an_effect_that_is_too_large_leaves_it_in_step(rig: Rig) -> None:
     assert acting.told.count("rewind") == 2
     assert acting.told[-2:] == ["before flush", "after persist"]
     assert rig.committed(INPUT) == 2
+
+
+def test_it_is_told_of_an_input_that_became_a_dead_letter_after_it_was_decided(rig: Rig) -> None:
+    acting = Acting()
+    life = rig.life(active=acting)
+    rig.publish((b"a", b"1"), (b"b", bytes(1_500_000)), (b"c", BUG))
+
+    life.turn_until_idle()
+
+    assert {told for told in acting.told if told.startswith("gave up")} == {"gave up 1", "gave up 2"}
+    assert rig.committed(INPUT) == 3

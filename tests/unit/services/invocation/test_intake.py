@@ -6,12 +6,13 @@ from msgspec.structs import replace
 from enact.errors import ErrorCode
 from enact.intent_records import APPROVED_AT
 from enact.kafka.transport import OutRecord
-from enact.records import CancelRequested, Effect, Fact, FactSource, RedriveRequested, ReturnedIntent, Step
+from enact.records import CancelRequested, Effect, Fact, FactSource, RedriveRequested, Refusal, ReturnedIntent, Step
 from enact.records.codec import decode
+from services.invocation import stage
 from tests.factories import TRACEPARENT
 from tests.unit.services.invocation.conftest import MakeWorld
 from tests.unit.services.invocation.fakes import APPLIED
-from tests.unit.services.invocation.world import CALLS, RESULTS, RETURNED, World, refused_call
+from tests.unit.services.invocation.world import CALLS, LETTERS, LOG, RESULTS, RETURNED, World, refused_call
 
 REDRIVE = RedriveRequested(command_id="command-1", reason="try again")
 
@@ -223,3 +224,34 @@ def test_a_result_that_was_learned_twice_is_told_once(world: World) -> None:
 
     assert world.statuses() == ["SUCCEEDED"]
     assert world.entries_written() == ["ATTEMPT_CLAIMED", "ATTEMPT_CONCLUDED"]
+
+
+def _small_log(world: World) -> None:
+    """The log accepts less than the inputs do."""
+    world.broker._topics[LOG].max_message_bytes = 20_000
+
+
+def test_an_input_whose_event_is_too_large_is_a_dead_letter_and_holds_nothing_back(world: World) -> None:
+    _small_log(world)
+    huge = replace(world.call("int-1"), refusal=Refusal(code="MAPPING_FAILED", message="x" * 30_000))
+    world.publish(huge, refused_call(world.call("int-2")))
+
+    world.settle()
+
+    assert len(world.broker.records(LETTERS)) == 1
+    assert world.statuses() == ["FAILED"]
+    assert world.committed(CALLS) == 2
+
+
+def test_a_queue_is_not_kept_closed_by_one_that_was_too_large_to_be_parked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "MAX_PENDING_PER_GROUP", 0)
+    _small_log(world)
+    world.publish(replace(world.call("int-1"), arguments=f'{{"note":"{"x" * 30_000}"}}'))
+    world.settle()
+    monkeypatch.setattr(stage, "MAX_PENDING_PER_GROUP", 10)
+
+    world.publish(world.call("int-2"))
+    world.settle()
+
+    assert world.types() == ["CLAIMED", "FACT"], "parked behind something that is in no queue"
+    assert world.committed(CALLS) == 2
