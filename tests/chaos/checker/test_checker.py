@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.chaos.checker.__main__ import main
-from tests.unit.chaos.run_folder import BEGAN_MS, ENDED_MS, ID, TENANT, RunFolder, healthy, refused
+from tests.chaos.checker.run_folder import BEGAN_MS, ENDED_MS, ID, TENANT, RunFolder, healthy, refused
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ class TestVerdicts:
         assert run.broken() == set()
 
     def test_a_valid_intent_that_is_only_a_dead_letter_is_unknown_and_a_hostile_one_ok(self, tmp_path: Path) -> None:
-        headers = {
+        headers: Any = {
             f"__connect.errors.{name}": value for name, value in (("topic", "x.intents.approved.v1"), ("partition", "0"), ("offset", "0"))
         }
         run = RunFolder(tmp_path)

@@ -110,9 +110,9 @@ class RunFolder:
         alternatives = next(f["type"] for f in declared["fields"] if f["name"] == "data")
         shape = next(one for one in alternatives if one["name"] == record)
         whole = {**_empty_of(shape), **data}
-        fixed = {"tenant_id": TENANT, "action_intent_id": ID, "generation": 1, "step": "execute", "event_id": f"e{number}", "type": kind}
-        values: dict[str, Any] = fixed
-        self.append("executions", "execution_event", at_ms=at_ms, **{**values, "data": (f"enact.v1.{record}", whole), **changes})
+        values: dict[str, Any] = {"tenant_id": TENANT, "action_intent_id": ID, "generation": 1, "step": "execute", "type": kind}
+        values |= {"event_id": f"e{number}", "data": (f"enact.v1.{record}", whole), **changes}
+        self.append("executions", "execution_event", at_ms=at_ms, **values)
 
     def claim(self, attempt: int = 1, nonce: str = "n1", *, at_ms: int = BEGAN_MS + 100, **changes: Any) -> None:
         """A claim and its ledger entry."""
