@@ -163,8 +163,8 @@ class RunFolder:
 
     def outcome(self, status: str = "SUCCEEDED", *, version: int = 1, at_ms: int = BEGAN_MS + 400, **changes: Any) -> None:
         """What recording published of the execution."""
-        values = {"tenant_id": TENANT, "action_intent_id": ID, "status": status, "version": version, "generation": 1}
-        self.append("outcomes", "action_outcome", at_ms=at_ms, **{**values, **changes})
+        values: dict[str, Any] = {"tenant_id": TENANT, "action_intent_id": ID, "generation": 1, **changes}
+        self.append("outcomes", "action_outcome", at_ms=at_ms, status=status, version=version, **values)
 
     def signal(self, kind: str = "ACTION_EXECUTED", signal_id: str = "s1") -> None:
         """A signal."""
