@@ -35,6 +35,8 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
             "Measure the whole pipeline on this machine: rates, latencies, CPU, memory and disk, next to the bare client loop.",
         ),
         "submit": Verb("cli.submit:submit", "Check and publish approved intents."),
+        "approve": Verb("cli.approve:approve", "Sign the approval of intents with a key of yours, as an approval service would."),
+        "approval-key": Verb("cli.approve:approval_key", "Make a key pair that signs approvals, and add it to a key set."),
         "status": Verb("cli.status:status", "How one execution stands."),
         "timeline": Verb("cli.status:timeline", "The story of one execution: decision, approval, execution, outcome."),
         "list": Verb("cli.status:list_executions", "The executions of an account, newest first."),

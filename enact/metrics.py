@@ -95,6 +95,10 @@ class Metrics:
         self.restore_remaining_records = self._gauge("restore_remaining_records", "Records of the assigned logs still to be folded.")
         self.partitions_quarantined = self._gauge("partitions_quarantined", "Partitions that wait for an operator.")
         self.consumer_lag_records = self._gauge("consumer_lag_records", "Records behind, over all partitions of this member.")
+        self.approval_keys = self._gauge("approval_keys", "Public keys in force that may sign approvals.")
+        self.approval_keys_stale = self._gauge(
+            "approval_keys_stale", "1 while the file of keys cannot be read whole and the keys before it stay in force."
+        )
         self._calls(connectors)
 
     def _calls(self, connectors: Sequence[str]) -> None:
@@ -145,6 +149,11 @@ class Metrics:
     def dead_lettered(self, code: ErrorCode) -> None:
         """A dead letter was acknowledged."""
         self.dead_letters[code].inc()
+
+    def told_of_approval_keys(self, count: int, *, is_stale: bool) -> None:
+        """The key set was read, or could not be."""
+        self.approval_keys.set(count)
+        self.approval_keys_stale.set(is_stale)
 
     def exposition(self) -> bytes:
         """The text that Prometheus reads."""

@@ -136,6 +136,28 @@ class BrokerSettings(Group):
     controller_port: Port | None = Field(default=None, description="port of its controller; none = as above, from 9093")
 
 
+def _split_list(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class ApprovalSettings(Group):
+    """Whose signed approvals count. Read by validation and invocation."""
+
+    keys_file: Path | None = Field(
+        default=None, description="JWKS file with the Ed25519 public keys that sign approvals, read again when it changes"
+    )
+    audience: str | None = Field(default=None, min_length=1, description="this environment: the aud claim of an approval that counts here")
+    issuers: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="comma list of the iss claims of approvals that count here"
+    )
+    leeway_s: int = Field(default=5, ge=0, le=120, description="seconds by which the clocks of approvers and this machine may differ")
+
+    @field_validator("issuers", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return _split_list(value)
+
+
 class OutboundSettings(Group):
     """Which private addresses calls may reach."""
 
@@ -146,7 +168,7 @@ class OutboundSettings(Group):
     @field_validator("allow", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return _split_list(value)
 
 
 class KernelSettings(BaseSettings):
@@ -166,6 +188,7 @@ class KernelSettings(BaseSettings):
         default=None, description="folder of the downloaded broker and its start cache; none = `enact` in the user's cache folder"
     )
     profile: Profile = Field(default=Profile.DEVELOPMENT, description="production demands signed approvals and verified tokens")
+    approval: ApprovalSettings = ApprovalSettings()
     health: HealthSettings = HealthSettings()
     execution_enabled: bool = Field(default=True, description="false = this process starts no external call; true starts nothing by itself")
     credentials_dir: Path | None = Field(default=None, description="folder with <tenant>/<connector>.json")

@@ -14,6 +14,7 @@ from enact.kafka.partitioner import partition_of
 from enact.kafka.stage_loop import StageLoop
 from enact.kafka.wiring import instance_directory, stage_loop
 from enact.registry_table import RegistryTable
+from enact.signed_approval import approval_rules
 from enact.stage_process import ProcessContext, run_stage
 from enact.switches import SwitchWatch
 from services.invocation.caller import Caller
@@ -69,7 +70,7 @@ class Invocation:
             window=window,
             gate=Gate(self.switches, context.clock, is_enabled=settings.execution_enabled),
             caller=self.caller,
-            request_check=RequestCheck(self.registry.view),
+            request_check=RequestCheck(self.registry.view, context.clock, approval_rules(settings, context.clock, context.metrics)),
             writer=writer,
             clock=context.clock,
             meter=meter,

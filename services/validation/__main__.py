@@ -7,6 +7,7 @@ from enact.kafka.client import KafkaWriter
 from enact.kafka.log_reader import LogReader
 from enact.kafka.wiring import stage_loop
 from enact.registry_table import RegistryTable
+from enact.signed_approval import approval_rules
 from enact.stage_process import ProcessContext, run_stage
 from enact.switch_table import SwitchTable
 from services.validation.emission import Topics
@@ -43,6 +44,7 @@ class Validation:
             clock=context.clock,
             limits=settings.validation.limits,
             rejected_by=self._switches.rejected_by,
+            approvals=approval_rules(settings, context.clock, context.metrics),
         )
         self._loop = stage_loop(
             context,

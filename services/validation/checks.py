@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from enact import ids
-from enact.approval import SignatureCheck, check_approval
+from enact.approval import ApprovalRules
 from enact.errors import ErrorCode, PermanentError, ValidationError
 from enact.intent_text import WrittenIntent, written
 from enact.json_schema import check_value, found
@@ -40,14 +40,18 @@ Rejecting = Callable[[tuple[str, ...]], Engagement | None]
 
 
 class Candidate(Struct, kw_only=True):
-    """An intent and everything it is judged by; `known` spares decoding its parameters again, `picked` looking the entry up again."""
+    """An intent and everything it is judged by.
+
+    `known` spares decoding its parameters again, `intent_sha256` hashing it again, `picked` looking the entry up again.
+    """
 
     intent: ApprovedIntent
     registry: RegistryView
     now_ms: int
     limits: Limits
     known: WrittenIntent | None = None
-    check_signature: SignatureCheck | None = None
+    intent_sha256: str | None = None
+    approvals: ApprovalRules = ApprovalRules()
     picked: ActionType | None = None
     rejected_by: Rejecting | None = None
 
@@ -55,6 +59,10 @@ class Candidate(Struct, kw_only=True):
     def now_s(self) -> int:
         """Epoch seconds, rounded down."""
         return self.now_ms // 1000
+
+    def digest(self) -> str:
+        """Of the intent. Raises: as `ids.intent_sha256`."""
+        return self.intent_sha256 or ids.intent_sha256(self.intent)
 
     def entry(self) -> ActionType:
         """The registry version this intent gets. Raises: as `RegistryView.pick`."""
@@ -90,8 +98,8 @@ def required_fields(candidate: Candidate) -> None:
 
 
 def approval_evidence(candidate: Candidate) -> None:
-    """Somebody approved it. Raises: ApprovalError."""
-    check_approval(candidate.intent, candidate.check_signature)
+    """Somebody approved it, as far as the profile wants it proven. Raises: ApprovalError."""
+    candidate.approvals.check(candidate.intent, candidate.digest(), now_ms=candidate.now_ms)
 
 
 def approved_status(candidate: Candidate) -> None:

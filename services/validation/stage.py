@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from enact import ids
+from enact.approval import ApprovalRules
 from enact.clock import Clock
 from enact.errors import ErrorCode, PermanentError, StateLostError, ValidationError
 from enact.intent_records import APPROVED_AT, passed_on, with_approved_at
@@ -41,6 +42,7 @@ class ValidationStage:
         clock: Clock,
         limits: Limits | None = None,
         rejected_by: Rejecting | None = None,
+        approvals: ApprovalRules | None = None,
     ) -> None:
         self.inputs: Sequence[str] = (topics.approved, topics.returned)
         self.log: str | None = topics.admissions
@@ -50,6 +52,7 @@ class ValidationStage:
         self._clock = clock
         self._limits = limits or Limits()
         self._rejected_by = rejected_by
+        self._approvals = approvals or ApprovalRules()
         self._appended: ReadBack[Admission] = ReadBack()
         self._unread: dict[bytes, str | None] = {}
 
@@ -189,7 +192,14 @@ class ValidationStage:
         if intent is None:
             return None, reading.error
         candidate = Candidate(
-            intent=intent, known=reading.known, registry=view, now_ms=now_ms, limits=self._limits, rejected_by=self._rejected_by
+            intent=intent,
+            known=reading.known,
+            intent_sha256=reading.intent_sha256,
+            registry=view,
+            now_ms=now_ms,
+            limits=self._limits,
+            approvals=self._approvals,
+            rejected_by=self._rejected_by,
         )
         error = reading.error or first_failure(candidate)
         if error is not None or reading.intent_sha256 is None:

@@ -172,6 +172,14 @@ ROWS: tuple[Row, ...] = (
                 "{{stage}}",
                 "s",
             ),
+            Panel(
+                title="Keys for approvals",
+                says="Public keys in force; stale means that the file of keys cannot be read and earlier keys stay in force.",
+                queries=(
+                    Query("min by (stage) (enact_approval_keys)", "{{stage}} keys"),
+                    Query("max by (stage) (enact_approval_keys_stale)", "{{stage}} stale"),
+                ),
+            ),
         ),
     ),
     Row(

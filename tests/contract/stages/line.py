@@ -242,7 +242,7 @@ class Line:
             nonces=NonceMemory(owner_id.incarnation_id),
             window=window,
             gate=Gate(self._watch, self.clock, is_enabled=True),
-            request_check=RequestCheck(lambda: self._registry),
+            request_check=RequestCheck(lambda: self._registry, self.clock),
             caller=self._caller,
             writer=writer,
             clock=self.clock,

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from connectors.contract import Call, CallResult, Connector
+from enact.approval import ApprovalRules
 from enact.clock import ManualClock
 from enact.execution import FOLD_VERSION
 from enact.execution_state import Execution
@@ -99,6 +100,7 @@ class World:
         self.registry: RegistryView = make_registry(*self.entries)
         self.are_switches_reachable = True
         self.is_enabled = True
+        self.approvals = ApprovalRules()
         self.window_size = window
         self._folder, self._partitions, self._lives = folder, partitions, 0
         for topic in (CALLS, LOG, RESULTS, LEDGER, RETURNED, LETTERS):
@@ -128,7 +130,7 @@ class World:
             nonces=nonces,
             window=window,
             gate=Gate(watch, self.clock, is_enabled=self.is_enabled),
-            request_check=RequestCheck(lambda: self.registry),
+            request_check=RequestCheck(lambda: self.registry, self.clock, self.approvals),
             caller=caller,
             writer=writer,
             clock=self.clock,

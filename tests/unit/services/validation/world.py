@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from enact.approval import ApprovalRules
 from enact.clock import ManualClock
 from enact.kafka.stage import DeadLetter
 from enact.kafka.transport import InRecord, OutRecord
@@ -30,7 +31,7 @@ R = TypeVar("R")
 class World:
     """One stage, one partition, a registry that can change and a clock that can move."""
 
-    def __init__(self, partition_count: int = 1, limits: Limits | None = None) -> None:
+    def __init__(self, partition_count: int = 1, limits: Limits | None = None, approvals: ApprovalRules | None = None) -> None:
         self.clock = ManualClock(NOW_MS)
         self.registry = make_registry()
         self.switches = SwitchView()
@@ -41,6 +42,7 @@ class World:
             clock=self.clock,
             limits=limits,
             rejected_by=self.switches.stopped_by,
+            approvals=approvals,
         )
         self.log = LogOfOne(self.stage)
 
