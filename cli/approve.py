@@ -87,7 +87,10 @@ def approval_key(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key pair that signs approvals: the private half for whoever approves, the public half for enact's key set."""
+    """Make a key pair that signs approvals.
+
+    The private half is for whoever approves, the public half for the key set that enact is told of.
+    """
     try:
         made = new_key(kid)
         made.write(out)
