@@ -6,10 +6,11 @@ import typer
 
 from cli.context import ApiUrl, AsJson, Reason, cluster
 from cli.output import as_typed, print_json, print_table, refuse, say, warn
-from cli.switch_report import doubt_about, found_there, is_named_in_registry, say_found
+from cli.switch_report import doubt_about, found_there, say_found
 from enact.errors import EnactError
 from enact.records import Switch, SwitchMode, SwitchState
 from enact.settings import KernelSettings, load
+from enact.switch_commands import is_named
 
 app = typer.Typer(help="Kill switches: stop calls within two seconds, everywhere.", no_args_is_help=True)
 
@@ -33,7 +34,7 @@ def engage(
             if not as_json:
                 _say_stopped(switch)
             body, why_not = found_there(scope, url)
-            doubt = doubt_about(scope, is_in_registry=is_named_in_registry(door, scope), body=body)
+            doubt = doubt_about(scope, is_in_registry=is_named(door.door, scope), body=body)
     except EnactError as error:
         refuse(error, as_json=as_json)
     if as_json:

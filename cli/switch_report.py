@@ -3,14 +3,13 @@
 from typing import Any
 from urllib.parse import quote
 
-from cli.context import Cluster, api_url
+from cli.context import api_url
 from cli.http import get
 from cli.output import say, warn
 from enact.errors import EnactError
 from enact.switch_view import GLOBAL_SCOPE
 
 _FOUND = 200
-_FIELDS = {"action_type": "action_type", "connector": "connector"}
 
 
 def found_there(scope: str, url: str | None) -> tuple[dict[str, Any] | None, str]:
@@ -24,25 +23,13 @@ def found_there(scope: str, url: str | None) -> tuple[dict[str, Any] | None, str
     return answer.body, ""
 
 
-def is_named_in_registry(door: Cluster, scope: str) -> bool | None:
-    """True if a registry entry names this action type or connector; None if the registry cannot tell."""
-    word, _, name = scope.partition(":")
-    if word not in _FIELDS:
-        return None
-    try:
-        entries = door.registry().view().entries()
-    except EnactError:
-        return None
-    return any(getattr(entry, _FIELDS[word]) == name for entry in entries)
-
-
 def doubt_about(scope: str, *, is_in_registry: bool | None, body: dict[str, Any] | None) -> str | None:
     """A sentence if nothing is known that this scope would stop; a stop is a stop all the same."""
     is_known = (body or {}).get("is_known")
     if scope == GLOBAL_SCOPE or is_in_registry or is_known or (is_in_registry is None and is_known is None):
         return None
     word, _, name = scope.partition(":")
-    where = "no registry entry and no execution" if is_in_registry is False else "no execution"
+    where = "no execution" if is_in_registry is None else "no registry entry"
     return f"Note: {where} has ever named the {word.replace('_', ' ')} {name}. It is stopped; is the name right?"
 
 

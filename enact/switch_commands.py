@@ -13,6 +13,7 @@ from enact.ids import ID_WORDS, entry_id, is_id, key_of
 from enact.kafka.transport import OutRecord
 from enact.records import LedgerEntry, LedgerType, SourcePosition, Switch, SwitchMode, SwitchState
 from enact.records.codec import encode
+from enact.registry_commands import RegistryCommands
 from enact.switch_view import GLOBAL_SCOPE, UNREADABLE, meaning_of
 
 SCOPE_WORDS = ("tenant", "action_type", "connector")
@@ -148,6 +149,17 @@ class SwitchCommands:
             source=SourcePosition(topic=self._door.topics.switches, partition=0, offset=offset),
         )
         self._door.tell(entry)
+
+
+def is_named(door: CommandDoor, scope: str) -> bool | None:
+    """True if a registry entry names this action type or connector; None for other scopes, or if the registry cannot tell."""
+    word, _, name = scope.partition(":")
+    if word not in {"action_type", "connector"}:
+        return None
+    try:
+        return any(getattr(entry, word) == name for entry in RegistryCommands(door).view().entries())
+    except EnactError:
+        return None
 
 
 def is_unreadable(switch: Switch) -> bool:

@@ -1,18 +1,25 @@
 """Start the api: settings → read model, follower, server → run."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from enact.broker.file_lock import FileLock
+from enact.clock import Clock
+from enact.command_door import CommandDoor, CommandTopics
 from enact.errors import ConfigurationError
-from enact.kafka.client import LogReader
+from enact.kafka.client import KafkaWriter, LogReader
 from enact.metrics import Result
+from enact.settings import Profile
 from enact.stage_process import ProcessContext, run_stage
+from enact.switch_table import SwitchTable
 from services.api.follower import Follower
 from services.api.ledger_writer import Applied
 from services.api.read_model import ReadModel, sqlite_url
 from services.api.server import ApiServer
 from services.api.settings import Settings
+from services.api.switch_desk import OpenDoor, SwitchDesk
 from topology.subjects import subjects
 from topology.topics import topic_name
 
@@ -31,10 +38,14 @@ def build(context: ProcessContext[Settings]) -> ApiServer:
         for result, number in ((Result.OK, applied.kept), (Result.SILENT, applied.repeated), (Result.SKIPPED, unreadable)):
             context.metrics.records[result].inc(number)
 
+    switches = SwitchTable(topic_name("switches", settings.topic_prefix), lambda: LogReader(settings.kafka), context.clock)
+    desk = SwitchDesk(switches, model, _doors(settings, context.clock), takes_orders=settings.profile is not Profile.PRODUCTION)
     follower = Follower(topic=ledger, reader=LogReader(settings.kafka), ledger=model.ledger, clock=context.clock, on_applied=count)
     return ApiServer(
         model=model,
         follower=follower,
+        desk=desk,
+        switches=switches,
         clock=context.clock,
         health=context.health,
         host=settings.api.host,
@@ -43,6 +54,28 @@ def build(context: ProcessContext[Settings]) -> ApiServer:
         base_path=settings.api.base_path,
         lock=lock,
     )
+
+
+def _doors(settings: Settings, clock: Clock) -> OpenDoor:
+    """Orders are rare: each gets a producer of its own, and an api at rest keeps none."""
+    names = {short: topic_name(short, settings.topic_prefix) for short in ("ledger", "executions", "switches", "registry")}
+
+    @contextmanager
+    def open_door(actor: str) -> Iterator[CommandDoor]:
+        writer = KafkaWriter(settings.kafka)
+        try:
+            yield CommandDoor(
+                writer=writer,
+                open_reader=lambda: LogReader(settings.kafka),
+                topics=CommandTopics(**names),
+                clock=clock,
+                actor=actor,
+                stage="api",
+            )
+        finally:
+            writer.close()
+
+    return open_door
 
 
 def free_folder(data_dir: Path) -> FileLock:

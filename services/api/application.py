@@ -13,14 +13,21 @@ from services.api.openapi import DOCUMENT_PATH, document
 from services.api.parameters import checked_query
 from services.api.read_model import ReadModel
 from services.api.routes import ROUTES, Answers, Asked, Route, answer_of
+from services.api.switch_desk import SwitchDesk
+
+MAX_BODY_BYTES = 16_384
 
 
-def application(model: ReadModel, *, freshness: Callable[[], Freshness], clock: Clock, door: Door, base_path: str = "") -> web.Application:
+def application(
+    model: ReadModel, *, freshness: Callable[[], Freshness], clock: Clock, door: Door, desk: SwitchDesk, base_path: str = ""
+) -> web.Application:
     """`base_path` stands in front of every route: "" or "/enact"."""
-    answers = Answers(model, freshness, clock)
-    app = web.Application(middlewares=[_middleware(door)])
+    answers = Answers(model, freshness, clock, desk)
+    app = web.Application(middlewares=[_middleware(door)], client_max_size=MAX_BODY_BYTES)
     for route in ROUTES:
-        app.router.add_get(f"{base_path}{_pattern(route.path)}", _handler(route, answers.handler(route)))
+        path, handler = f"{base_path}{_pattern(route.path)}", _handler(route, answers.handler(route))
+        # A GET answers HEAD too.
+        _ = app.router.add_get(path, handler) if route.method == "GET" else app.router.add_route(route.method, path, handler)
     described = as_json(document(ROUTES, base_path=base_path))
 
     async def openapi(request: web.Request) -> web.Response:
@@ -34,7 +41,8 @@ def application(model: ReadModel, *, freshness: Callable[[], Freshness], clock: 
 def _handler(route: Route, answer: Callable[[Asked], Awaitable[Any]]) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
         query = checked_query(request.query, route.queries)
-        return answer_of(await answer(Asked(dict(request.match_info), request.headers, query)))
+        body = await request.read() if route.order is not None else b""
+        return answer_of(await answer(Asked(dict(request.match_info), request.headers, query, body)))
 
     return handle
 

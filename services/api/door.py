@@ -82,7 +82,9 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return problem(404, "Not found", message, request.path)
     except web.HTTPMethodNotAllowed as refusal:
         allowed = {"Allow": ",".join(sorted({*refusal.allowed_methods, "OPTIONS"}))}
-        return problem(405, "Method not allowed", f"{request.method} is not answered here; ask with GET.", request.path, headers=allowed)
+        usable = " or ".join(sorted(refusal.allowed_methods - {"HEAD"}))
+        message = f"{request.method} is not answered here; ask with {usable}."
+        return problem(405, "Method not allowed", message, request.path, headers=allowed)
     except web.HTTPException as refusal:
         return problem(refusal.status, refusal.reason, refusal.reason, request.path)
     except Exception as error:  # noqa: BLE001 - the one door of this process: nothing internal leaves it

@@ -20,9 +20,16 @@ _PROBLEMS: Final = {
     "400": "The request is not complete or not correct; the message says what to change.",
     "404": "Unknown, or of another tenant or account: both look the same.",
     "500": "A fault of ours; it is in our log.",
-    "503": f"The read model is being built; try again in {RETRY_AFTER_S} s.",
+    "503": f"What is asked for cannot be read now, or an order was not acknowledged; try again in {RETRY_AFTER_S} s.",
 }
+_ORDER_PROBLEMS: Final = {
+    "403": "Orders are not taken here; the message says where.",
+    "409": "The order does not fit what is there; nothing was changed.",
+    "413": "The body is too large.",
+}
+_SCOPE_SCHEMA: Final = {"type": "string", "pattern": "^(global|(tenant|action_type|connector):[A-Za-z0-9._:-]{1,128})$"}
 _PATH_WORDS: Final = {
+    "scope": "global, tenant:<id>, action_type:<name> or connector:<name>.",
     "action_intent_id": "The intent's id, or exec-<id>.",
     "account_id": "The account.",
 }
@@ -30,7 +37,10 @@ _PATH_WORDS: Final = {
 
 def document(routes: Sequence[Route], *, base_path: str = "") -> dict[str, Any]:
     """The document as a JSON value."""
-    answers = {route.answer for route in routes}
+    answers = {body for route in routes for body in (route.answer, route.order) if body is not None}
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     _, schemas = msgspec.json.schema_components([*sorted(answers, key=str), Problem], ref_template=_REF)
     return {
         "openapi": "3.1.0",
@@ -40,7 +50,7 @@ def document(routes: Sequence[Route], *, base_path: str = "") -> dict[str, Any]:
             "description": "What became of approved action intents. Every answer says in X-Enact-Staleness-Ms how old it may be.",
         },
         "servers": [{"url": base_path or "/"}],
-        "paths": {route.path: {"get": _operation(route)} for route in routes},
+        "paths": paths,
         "components": {
             "schemas": schemas,
             "headers": {
@@ -54,15 +64,21 @@ def document(routes: Sequence[Route], *, base_path: str = "") -> dict[str, Any]:
 
 
 def _operation(route: Route) -> dict[str, Any]:
-    return {
-        "operationId": route.path.strip("/").replace("/", "_").replace("{", "").replace("}", ""),
+    name = route.path.strip("/").replace("/", "_").replace("{", "").replace("}", "")
+    problems = _PROBLEMS | (_ORDER_PROBLEMS if route.order is not None else {})
+    operation = {
+        "operationId": name if route.method == "GET" else f"{route.method.lower()}_{name}",
         "summary": route.summary,
-        "parameters": [*_path_parameters(route.path), _tenant(), *map(_query, route.queries)],
+        "parameters": [*_path_parameters(route.path), *([_tenant()] if route.is_for_tenant else []), *map(_query, route.queries)],
         "responses": {
             "200": _response("The answer.", "application/json", route.answer.__name__),
-            **{status: _response(words, "application/problem+json", Problem.__name__) for status, words in _PROBLEMS.items()},
+            **{status: _response(words, "application/problem+json", Problem.__name__) for status, words in problems.items()},
         },
     }
+    if route.order is not None:
+        (schema,), _ = msgspec.json.schema_components([route.order], ref_template=_REF)
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation
 
 
 def _response(words: str, content_type: str, name: str) -> dict[str, Any]:
@@ -74,8 +90,16 @@ def _response(words: str, content_type: str, name: str) -> dict[str, Any]:
 
 
 def _path_parameters(path: str) -> list[Mapping[str, Any]]:
-    names = _PATH_NAME.findall(path)
-    return [{"name": name, "in": "path", "required": True, "description": _PATH_WORDS[name], "schema": ID_SCHEMA} for name in names]
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": _PATH_WORDS[name],
+            "schema": _SCOPE_SCHEMA if name == "scope" else ID_SCHEMA,
+        }
+        for name in _PATH_NAME.findall(path)
+    ]
 
 
 def _tenant() -> Mapping[str, Any]:

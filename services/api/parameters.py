@@ -7,6 +7,7 @@ that is silently ignored shows a person the wrong list.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+import msgspec
 from msgspec import Struct
 
 from enact.ids import is_id
@@ -149,3 +150,13 @@ def statuses_of(query: Mapping[str, Sequence[str]]) -> list[Status]:
     if unknown:
         raise bad_request(f"status must be one of {', '.join(STATUS_NAMES)}.", provided=",".join(unknown))
     return list(dict.fromkeys(_STATUSES[name] for name in names))
+
+
+def order_of(body: bytes, kind: Any) -> Any:
+    """What is sent along, checked strictly. Raises: RequestError 400 naming the field that is wrong, never its value."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise bad_request(f"The body is not as documented: {error}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise bad_request("The body is no JSON: send the object that /openapi.json describes.") from error

@@ -10,11 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from enact.errors import ConfigurationError
+from enact.lifecycle import TERMINAL
 from enact.records import Status
 from services.api.bundles import StoredEntry, unbundled
 from services.api.fold import ExecutionRow
 from services.api.ledger_writer import LedgerWriter
 from services.api.tables import IS_NOT_DONE, SCHEMA_VERSION, entries, executions, facts, metadata
+
+_UNENDED = [status.value for status in Status if status not in TERMINAL | {Status.UNKNOWN}]
 
 
 class ReadModel:
@@ -77,6 +80,29 @@ class ReadModel:
         query = query.order_by(table.created_at.desc(), table.action_intent_id.desc()).limit(limit)
         with self._engine.connect() as connection:
             return [_row(row) for row in connection.execute(query)]
+
+    def affected(self, scope: str) -> dict[str, int]:
+        """How many executions of a switch's scope have each status that is no end."""
+        table, (word, _, name) = executions.c, scope.partition(":")
+        query = (
+            sa.select(table.status, sa.func.count().label("executions"))
+            .where(sa.text(IS_NOT_DONE), table.status.in_(_UNENDED))
+            .group_by(table.status)
+        )
+        if word == "tenant":
+            query = query.where(table.tenant_id == name)
+        elif word == "action_type":
+            query = query.where(table.action_type == name)
+        elif word == "connector":
+            query = query.where(table.tool_name.startswith(f"{name}.", autoescape=True))
+        with self._engine.connect() as connection:
+            return {row.status: row.executions for row in connection.execute(query)}
+
+    def knows_tenant(self, tenant_id: str) -> bool:
+        """True if there is any execution of this tenant."""
+        query = sa.select(executions.c.action_intent_id).where(executions.c.tenant_id == tenant_id).limit(1)
+        with self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
 
     def entries(self, tenant_id: str, action_intent_id: str) -> list[StoredEntry]:
         """All ledger entries of an execution in the order of the ledger."""

@@ -30,11 +30,14 @@ from services.api.parameters import (
     checked_account,
     intent_id_of,
     limit_of,
+    order_of,
     statuses_of,
     tenant_of,
     unknown_execution,
 )
 from services.api.read_model import ReadModel
+from services.api.switch_bodies import ScopeState, SwitchDone, SwitchList, SwitchOrder
+from services.api.switch_desk import SwitchDesk
 from services.api.timeline import Timeline, timeline_body
 
 _log = get_logger("api")
@@ -49,16 +52,23 @@ class Asked(Struct, frozen=True):
     path: dict[str, str]
     headers: Given
     query: dict[str, list[str]]
+    body: bytes = b""
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One route. `answer`: the class of the body; `operation`: its name in the documentation and the method that answers."""
+    """One route. `answer`: the class of the body; `operation`: its name in the documentation and the method that answers.
+
+    `order`: the class, or union of classes, of what is sent along. `is_for_tenant`: a tenant asks, by its header.
+    """
 
     path: str
     operation: str
     summary: str
     answer: type
     queries: tuple[Query, ...] = ()
+    method: str = "GET"
+    order: Any = None
+    is_for_tenant: bool = True
 
 
 _ONE = (ACCOUNT_ID,)
@@ -98,20 +108,52 @@ ROUTES: tuple[Route, ...] = (
         answer=ExecutionPage,
         queries=(STATUS, LIMIT, CURSOR),
     ),
+    Route(
+        path="/switches",
+        operation="switches",
+        summary="Everything that is stopped: since when, by whom and why.",
+        answer=SwitchList,
+        is_for_tenant=False,
+    ),
+    Route(
+        path="/switches/{scope}",
+        operation="switch",
+        summary="One scope: whether it is stopped, and what is held, in flight and in doubt there.",
+        answer=ScopeState,
+        is_for_tenant=False,
+    ),
+    Route(
+        path="/switches/{scope}",
+        operation="order_switch",
+        summary="Engage a scope, or release an engagement. Once a stop is answered, no call starts later than two seconds after.",
+        answer=SwitchDone,
+        method="PUT",
+        order=SwitchOrder,
+        is_for_tenant=False,
+    ),
 )
 
 
 class Answers:
     """Answers questions from the read model. Queries run on threads; the event loop never waits for SQL."""
 
-    def __init__(self, model: ReadModel, freshness: Callable[[], Freshness], clock: Clock) -> None:
+    def __init__(self, model: ReadModel, freshness: Callable[[], Freshness], clock: Clock, desk: SwitchDesk) -> None:
         self._model = model
+        self._desk = desk
         self._freshness = freshness
         self._clock = clock
 
     def handler(self, route: Route) -> Callable[[Asked], Awaitable[Any]]:
         """The method that answers a route."""
-        handlers = {"status": self.status, "timeline": self.timeline, "ledger": self.ledger, "executions": self.executions}
+        handlers: dict[str, Callable[[Asked], Awaitable[Any]]] = {
+            "status": self.status,
+            "timeline": self.timeline,
+            "ledger": self.ledger,
+            "executions": self.executions,
+            "switches": self.switches,
+            "switch": self.switch,
+            "order_switch": self.order_switch,
+        }
         return handlers[route.operation]
 
     async def status(self, asked: Asked) -> Execution:
@@ -143,6 +185,19 @@ class Answers:
             executions=[execution_body(row, now_ms) for row in page],
             next_cursor=cursor_text(question, last) if last is not None else None,
         )
+
+    async def switches(self, asked: Asked) -> SwitchList:
+        """Everything that is stopped."""
+        del asked
+        return self._desk.everything()
+
+    async def switch(self, asked: Asked) -> ScopeState:
+        """One scope."""
+        return await self._desk.one(asked.path["scope"])
+
+    async def order_switch(self, asked: Asked) -> SwitchDone:
+        """Engage or release."""
+        return await self._desk.order(asked.path["scope"], order_of(asked.body, SwitchOrder))
 
     async def _row(self, asked: Asked) -> ExecutionRow:
         intent_id = intent_id_of(asked.path)

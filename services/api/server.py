@@ -12,11 +12,13 @@ from enact.clock import Clock
 from enact.errors import ConfigurationError
 from enact.health import HealthState
 from enact.log import get_logger
+from enact.switch_table import SwitchTable
 from services.api.application import application
 from services.api.door import Door
 from services.api.follower import Follower
 from services.api.protocol import DoorProtocol
 from services.api.read_model import ReadModel
+from services.api.switch_desk import SwitchDesk
 
 _BEAT_S = 0.2
 _DRAIN_S = 5.0
@@ -32,6 +34,8 @@ class ApiServer:
         *,
         model: ReadModel,
         follower: Follower,
+        desk: SwitchDesk,
+        switches: SwitchTable,
         clock: Clock,
         health: HealthState,
         host: str = "127.0.0.1",
@@ -44,6 +48,7 @@ class ApiServer:
         self._host = host
         self._model = model
         self._follower = follower
+        self._desk, self._switches = desk, switches
         self._clock = clock
         self._health = health
         self._door = Door(freshness=lambda: follower.freshness, clock=clock, origins=origins)
@@ -58,10 +63,12 @@ class ApiServer:
         """
         thread = threading.Thread(target=self._follow, args=(stop,), name="ledger", daemon=True)
         thread.start()
+        self._switches.start()
         try:
             uvloop.run(self._serve(stop))
         finally:
             stop.set()
+            self._switches.stop()
             thread.join(_DRAIN_S)
             if not thread.is_alive():
                 self._follower.close()
@@ -79,7 +86,12 @@ class ApiServer:
 
     async def _serve(self, stop: threading.Event) -> None:
         app = application(
-            self._model, freshness=lambda: self._follower.freshness, clock=self._clock, door=self._door, base_path=self._base_path
+            self._model,
+            freshness=lambda: self._follower.freshness,
+            clock=self._clock,
+            door=self._door,
+            desk=self._desk,
+            base_path=self._base_path,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_DRAIN_S)
         await runner.setup()

@@ -1,19 +1,24 @@
 """A running application on a read model of its own, and questions to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from msgspec.structs import replace
 
 from enact.clock import ManualClock
-from enact.records import LedgerEntry
+from enact.command_door import CommandDoor
+from enact.errors import BrokerError
+from enact.records import LedgerEntry, Switch, SwitchMode, SwitchState
 from enact.records.codec import encode
+from enact.switch_view import Engagement, SwitchView
 from services.api.application import application
 from services.api.door import Door
 from services.api.entry_view import view_of
 from services.api.follower import Freshness
 from services.api.ledger_writer import Arrived
 from services.api.read_model import ReadModel
+from services.api.switch_desk import SwitchDesk
 from tests.unit.services.api.ledger_entries import ACCOUNT, INTENT, START_MS, TENANT, started
 
 TENANT_HEADER = {"x-tenant-id": TENANT}
@@ -43,11 +48,56 @@ class Api:
         async with self.client.get(path, headers=TENANT_HEADER if headers is None else headers, params=query) as response:
             return response.status, await response.json()
 
+    async def put(self, path: str, body: Any) -> tuple[int, dict[str, Any]]:
+        sent = {"data": body} if isinstance(body, bytes) else {"json": body}
+        async with self.client.put(path, **sent) as response:
+            return response.status, await response.json()
 
-def app_on(model: ReadModel, freshness: list[Freshness], *, origins: tuple[str, ...], base_path: str = "", now_ms: int = NOW_MS) -> Any:
+
+class Table:
+    """What is stopped, as a test says. Fulfils `services.api.switch_desk.Engagements`."""
+
+    def __init__(self) -> None:
+        self.age_s = 0.25
+        self._view = SwitchView()
+
+    @property
+    def engagements(self) -> tuple[Engagement, ...]:
+        return self._view.engagements
+
+    def engage(self, scope: str, engagement_id: str, mode: SwitchMode = SwitchMode.HOLD) -> None:
+        switch = Switch(
+            scope=scope,
+            engagement_id=engagement_id,
+            state=SwitchState.ENGAGED,
+            mode=mode,
+            actor="cli:kim",
+            reason="fire",
+            at_ms=START_MS,
+        )
+        self._view.apply(engagement_id.encode(), switch)
+
+
+@contextmanager
+def no_door(actor: str) -> Iterator[CommandDoor]:
+    """A cluster that does not answer."""
+    raise BrokerError(f"{actor} finds no cluster.")
+    yield  # pragma: no cover - makes it a generator
+
+
+def app_on(
+    model: ReadModel,
+    freshness: list[Freshness],
+    *,
+    origins: tuple[str, ...],
+    base_path: str = "",
+    now_ms: int = NOW_MS,
+    desk: SwitchDesk | None = None,
+) -> Any:
     clock = ManualClock(wall_ms=now_ms, boot_s=1_000.0)
     door = Door(freshness=lambda: freshness[-1], clock=clock, origins=origins)
-    return application(model, freshness=lambda: freshness[-1], clock=clock, door=door, base_path=base_path)
+    desk = desk or SwitchDesk(Table(), model, no_door)
+    return application(model, freshness=lambda: freshness[-1], clock=clock, door=door, desk=desk, base_path=base_path)
 
 
 def executions(count: int, *, first: int = 0) -> list[LedgerEntry]:

@@ -12,9 +12,11 @@ async def test_every_route_and_every_parameter_is_documented(api: Api) -> None:
     assert code == 200
     assert set(told["paths"]) == {route.path for route in ROUTES}
     for route in ROUTES:
-        parameters = {one["name"] for one in told["paths"][route.path]["get"]["parameters"]}
-        assert {query.name for query in route.queries} < parameters
-        assert "x-tenant-id" in parameters
+        operation = told["paths"][route.path][route.method.lower()]
+        parameters = {one["name"] for one in operation["parameters"]}
+        assert {query.name for query in route.queries} < parameters or not route.queries
+        assert ("x-tenant-id" in parameters) == route.is_for_tenant
+        assert ("requestBody" in operation) == (route.order is not None)
     names = told["components"]["schemas"]["Execution"]["properties"]
     assert {"status", "started_at", "completed_at", "external_object_refs", "error_message", "error_class", "attempt_count"} < set(names)
 

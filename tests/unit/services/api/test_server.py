@@ -16,21 +16,28 @@ from enact.kafka.local import LocalBroker
 from enact.kafka.transport import OutRecord
 from enact.records.codec import encode
 from enact.settings import Profile, load
+from enact.switch_table import SwitchTable
 from services.api.__main__ import free_folder
 from services.api.follower import Follower
 from services.api.read_model import ReadModel, sqlite_url
 from services.api.server import ApiServer
 from services.api.settings import Settings
+from services.api.switch_desk import SwitchDesk
 from tests.unit.services.api.ledger_entries import ACCOUNT, INTENT, TENANT, clean_success
+from tests.unit.services.api.running_api import no_door
 
-TOPIC = "enact.ledger.v1"
+TOPIC, SWITCHES = "enact.ledger.v1", "enact.switches.v1"
 
 
 def server_on(tmp_path: Path, broker: LocalBroker, health: HealthState, *, host: str = "127.0.0.1", port: int = 0) -> ApiServer:
     model = ReadModel.at(sqlite_url(tmp_path))
     clock = SystemClock()
+    broker.create_topic(SWITCHES, 1)
+    switches = SwitchTable(SWITCHES, broker.log_reader, clock)
     return ApiServer(
         model=model,
+        desk=SwitchDesk(switches, model, no_door),
+        switches=switches,
         follower=Follower(topic=TOPIC, reader=broker.log_reader(), ledger=model.ledger, clock=clock),
         clock=clock,
         health=health,
