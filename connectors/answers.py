@@ -9,7 +9,17 @@ import orjson
 
 from connectors.http import HttpAnswer
 from enact.clock import Clock
-from enact.errors import AmbiguousError, AuthError, DownstreamError, EnactError, RateLimitError, RejectedError, TransientError
+from enact.errors import (
+    AmbiguousError,
+    AuthError,
+    DownstreamError,
+    EnactError,
+    NotNowError,
+    RateLimitError,
+    RejectedError,
+    TransientError,
+    UnusableAnswerError,
+)
 
 MAX_JSON_DEPTH: Final = 32
 MAX_RETRY_AFTER_S: Final = 86_400.0
@@ -29,15 +39,16 @@ def failure_of(answer: HttpAnswer, *, system: str, provider_code: str | None, no
     listed = not_applied.get((status, provider_code or ""))
     retry_after_s = retry_after(answer.headers.get("retry-after"), clock)
     if listed is not None:
+        listed = NotNowError if listed is DownstreamError and status < 500 else listed
         return listed(f"{said}: it applied nothing and may be asked again.", retry_after_s=retry_after_s)
     if status == 429:
         return RateLimitError(f"{said}: it asks us to slow down.", retry_after_s=retry_after_s)
     if status == 425:
-        return DownstreamError(f"{said}: too early, nothing was applied.", retry_after_s=retry_after_s)
+        return NotNowError(f"{said}: too early, nothing was applied.", retry_after_s=retry_after_s)
     if status in {401, 403}:
         return AuthError(f"{said}: renew the credentials of this tenant, or grant them the right to this action.")
     if status in {302, 303}:  # what a form answers that has done its work
-        return AmbiguousError(f"{said}: it points elsewhere without saying whether it did the work, and redirects are not followed.")
+        return UnusableAnswerError(f"{said}: it points elsewhere without saying whether it did the work, and redirects are not followed.")
     if 300 <= status < 400:
         return RejectedError(f"{said}: redirects are not followed; correct the endpoint in the credentials file.")
     if 400 <= status < 500 and status != 408:
@@ -46,13 +57,13 @@ def failure_of(answer: HttpAnswer, *, system: str, provider_code: str | None, no
 
 
 def json_of(answer: HttpAnswer, *, system: str) -> Any:
-    """The answer's JSON. Raises: AmbiguousError if it is none, or nested deeper than `MAX_JSON_DEPTH`."""
+    """The answer's JSON. Raises: UnusableAnswerError if it is none, or nested deeper than `MAX_JSON_DEPTH`."""
     try:
         value = orjson.loads(answer.body)
     except orjson.JSONDecodeError as error:
-        raise AmbiguousError(f"{system} answered {answer.status} with {len(answer.body)} bytes that are not JSON.") from error
+        raise UnusableAnswerError(f"{system} answered {answer.status} with {len(answer.body)} bytes that are not JSON.") from error
     if _is_deeper(value, MAX_JSON_DEPTH):
-        raise AmbiguousError(f"{system} answered {answer.status} with JSON nested deeper than {MAX_JSON_DEPTH}.")
+        raise UnusableAnswerError(f"{system} answered {answer.status} with JSON nested deeper than {MAX_JSON_DEPTH}.")
     return value
 
 

@@ -21,7 +21,15 @@ from aiohttp.abc import AbstractResolver, AbstractStreamWriter, ResolveResult
 from yarl import URL
 
 from connectors.outbound_policy import OutboundPolicy
-from enact.errors import AmbiguousError, AnswerTimeoutError, CallRefusedError, ConfigurationError, RejectedError, UnreachableError
+from enact.errors import (
+    AmbiguousError,
+    AnswerTimeoutError,
+    CallRefusedError,
+    ConfigurationError,
+    RejectedError,
+    UnreachableError,
+    UnusableAnswerError,
+)
 from enact.failpoints import Failpoint, hit
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
@@ -153,7 +161,7 @@ class HttpClient:
                 if len(body) > self._max_answer_bytes:
                     response.close()
                     if response.status // 100 == 2:
-                        raise AmbiguousError(f"The answer is longer than {self._max_answer_bytes} bytes; what was done is not known.")
+                        raise UnusableAnswerError(f"The answer is longer than {self._max_answer_bytes} bytes; what was done is not known.")
                     return b"", False
         except (TimeoutError, aiohttp.ClientError, OSError):
             if response.status // 100 == 2:

@@ -53,9 +53,13 @@ class ErrorCode(StrEnum):
 
 
 class EnactError(Exception):
-    """Something went wrong inside enact; the message says what and what to do."""
+    """Something went wrong inside enact; the message says what and what to do.
+
+    `is_transport_failure`: no answer came, or one that says that the system itself fails; what a circuit breaker counts.
+    """
 
     code: ErrorCode = ErrorCode.UNEXPECTED_ERROR
+    is_transport_failure = False
 
     def __init__(self, message: str | None = None, *, code: ErrorCode | None = None) -> None:
         super().__init__(message if message is not None else (type(self).__doc__ or "").strip())
@@ -136,11 +140,20 @@ class RateLimitError(TransientError):
 class DownstreamError(TransientError):
     """The external system failed before it applied anything, by its own contract."""
 
+    is_transport_failure = True
+
+
+class NotNowError(DownstreamError):
+    """The external system works, declined this one request without applying anything, and may be asked again."""
+
+    is_transport_failure = False
+
 
 class UnreachableError(TransientError):
     """No connection was made, or it failed before the first byte was sent."""
 
     code = ErrorCode.UNREACHABLE
+    is_transport_failure = True
 
 
 class AmbiguousError(EnactError):
@@ -148,6 +161,13 @@ class AmbiguousError(EnactError):
 
     code = ErrorCode.ANSWER_LOST
     error_class = ErrorClass.UNKNOWN
+    is_transport_failure = True
+
+
+class UnusableAnswerError(AmbiguousError):
+    """An answer came and does not say what was done; the call may have been executed."""
+
+    is_transport_failure = False
 
 
 class AnswerTimeoutError(AmbiguousError):

@@ -56,6 +56,14 @@ class CallResult(StrEnum):
     NOT_SENT = "not_sent"
 
 
+class BreakerState(StrEnum):
+    """What a circuit breaker lets through: everything, nothing, or a few calls to try."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
 K = TypeVar("K", bound=StrEnum)
 
 
@@ -92,6 +100,7 @@ class Metrics:
         self.retrying = self._gauge("retrying", "Steps that wait for their next attempt.")
         self.switches_age_s = self._gauge("switches_age_seconds", "Seconds since the switch view was proven fresh.")
         self.switches_engaged = self._gauge("switches_engaged", "Engagements in force.")
+        self.limits_file_refused = self._gauge("limits_file_refused", "1 while the newest limits file is not in force.")
         self.restore_remaining_records = self._gauge("restore_remaining_records", "Records of the assigned logs still to be folded.")
         self.partitions_quarantined = self._gauge("partitions_quarantined", "Partitions that wait for an operator.")
         self.consumer_lag_records = self._gauge("consumer_lag_records", "Records behind, over all partitions of this member.")
@@ -100,6 +109,11 @@ class Metrics:
             "approval_keys_stale", "1 while the file of keys cannot be read whole and the keys before it stay in force."
         )
         self._calls(connectors)
+        labels, text = ("stage", "connector", "state"), "Tenants whose way to a connector has failed before, by state of the breaker."
+        states = Gauge("enact_breakers", text, labels, registry=self.registry)
+        self.breakers: Mapping[tuple[str, BreakerState], Gauge] = MappingProxyType(
+            {(name, state): states.labels(self._stage, name, state.value) for name in connectors for state in BreakerState}
+        )
 
     def _calls(self, connectors: Sequence[str]) -> None:
         took = Histogram("enact_call_seconds", "Time of one external call.", ("stage", "connector"), buckets=CALL_S, registry=self.registry)

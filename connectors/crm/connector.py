@@ -18,7 +18,7 @@ from connectors.crm.tools import EXTERNAL_ID_FIELD, OBJECT_TYPES, TOOLS, UPDATE_
 from connectors.http import HttpAnswer, HttpClient, HttpRequest
 from connectors.outbound_call import request_for
 from enact.clock import Clock
-from enact.errors import AmbiguousError, DownstreamError, EnactError, RateLimitError
+from enact.errors import AmbiguousError, DownstreamError, EnactError, NotNowError, RateLimitError, UnusableAnswerError
 from enact.ids import idempotency_key
 from enact.records import ExternalRef, Step
 
@@ -68,7 +68,7 @@ class CrmConnector:
         said = json_of(answer, system="The CRM")
         made_id = said.get("id") if isinstance(said, dict) else None
         if not isinstance(made_id, str) or said.get("success") is not True:
-            raise AmbiguousError(f"The CRM answered {answer.status} without the id of the {object_type}; it may have been created.")
+            raise UnusableAnswerError(f"The CRM answered {answer.status} without the id of the {object_type}; it may have been created.")
         return self._result(call, access, object_type, made_id, answer.body)
 
     async def compensate(self, call: Call) -> CallResult:
@@ -97,7 +97,8 @@ class CrmConnector:
                 raise error
             said = json_of(answer, system="The CRM")
         except AmbiguousError as lost:  # of a question it is certain that it changed nothing
-            raise DownstreamError("The CRM did not answer the look-up; it may be asked again.") from lost
+            error_type = DownstreamError if lost.is_transport_failure else NotNowError
+            raise error_type("The CRM did not answer the look-up; it may be asked again.") from lost
         match said:
             case {"totalSize": 0, "records": []}:
                 return None
@@ -106,7 +107,7 @@ class CrmConnector:
                     return None
                 return self._result(call, access, object_type, call.arguments["record_id"] if is_field else found_id, answer.body)
             case _:
-                raise DownstreamError("The CRM's answer to the look-up is not a query result; it may be asked again.")
+                raise NotNowError("The CRM's answer to the look-up is not a query result; it may be asked again.")
 
     async def health(self) -> Health:
         """Ask up to three tenants' instances for their list of API versions, which needs no login."""
@@ -138,7 +139,7 @@ class CrmConnector:
         if error is not None:
             raise error
         if answer.status != NO_CONTENT:
-            raise AmbiguousError(f"The CRM answered {answer.status} where 204 says that the field is set; it may be set.")
+            raise UnusableAnswerError(f"The CRM answered {answer.status} where 204 says that the field is set; it may be set.")
         return self._result(call, access, object_type, record_id, answer.body)
 
     async def _answers(self, instance: str) -> bool:

@@ -13,7 +13,7 @@ from connectors.credentials import CredentialStore
 from connectors.http import HttpClient
 from connectors.outbound_call import request_for
 from enact.clock import Clock
-from enact.errors import AmbiguousError, PermanentError
+from enact.errors import PermanentError, UnusableAnswerError
 from enact.records import EffectClass, EffectKind, ExternalRef, Step
 
 PATH: Final = "/sandbox/fire"
@@ -66,7 +66,7 @@ class SandboxConnector:
         said = json_of(answer, system="The sandbox")
         fire_id = said.get("id") if isinstance(said, dict) else None
         if not isinstance(fire_id, str):
-            raise AmbiguousError(f"The sandbox answered {answer.status} without an id; it may have fired.")
+            raise UnusableAnswerError(f"The sandbox answered {answer.status} without an id; it may have fired.")
         ref = ExternalRef(system=self.name, object_type="Fire", object_id=fire_id)
         return CallResult(refs=(ref,), tool_run_ref=call.attempt_marker, response=answer.body)
 

@@ -1,10 +1,12 @@
 """Runs invocation: `python -m services.invocation`."""
 
+import random
 import sys
 import threading
 from collections.abc import Callable
 
 from connectors.catalogue import build_connectors
+from enact.clock import Clock
 from enact.ids import parts_of
 from enact.instance import InstanceDirectory
 from enact.kafka.client import KafkaWriter
@@ -17,17 +19,21 @@ from enact.registry_table import RegistryTable
 from enact.signed_approval import approval_rules
 from enact.stage_process import ProcessContext, run_stage
 from enact.switches import SwitchWatch
+from services.invocation.breaker import BreakerRule, Breakers
 from services.invocation.caller import Caller
 from services.invocation.claims import Desk
 from services.invocation.events import EventWriter
 from services.invocation.gate import Gate
+from services.invocation.limits import Limits
+from services.invocation.limits_file import LimitsSource
 from services.invocation.memory import PartitionMemories
 from services.invocation.metering import InvocationMetrics
 from services.invocation.nonces import NonceMemory
 from services.invocation.owner import Owner
+from services.invocation.permits import Permits
 from services.invocation.publishing import publish_to
 from services.invocation.request_check import RequestCheck
-from services.invocation.settings import InvocationSettings
+from services.invocation.settings import InvocationGroup, InvocationSettings
 from services.invocation.stage import InvocationStage
 from services.invocation.topics import InvocationTopics
 from services.invocation.window import Window
@@ -47,6 +53,7 @@ class Invocation:
         def topic(short: str) -> str:
             return topic_name(short, prefix)
 
+        limits = LimitsSource(settings.invocation.limits_file)
         instance = instance_directory(context)
         writer = KafkaWriter(kafka, on_wait=context.health.beat)
         object_partitions = writer.partition_count(topic("internal-objects"))
@@ -61,14 +68,22 @@ class Invocation:
             outbound_allow=settings.outbound.allow,
             ca_file=settings.invocation.ca_file,
         )
-        window = Window(settings.invocation.window)
         meter = InvocationMetrics(context.metrics)
-        self.caller = Caller(connectors, writer, context.clock, meter, window.give_back)
+        permits = _permits(settings.invocation, limits, context.clock, meter)
+        window = Window(settings.invocation.window, on_free=permits.give_back)
+        self.caller = Caller(connectors, writer, context.clock, meter, window.give_back, on_answer=permits.learn)
         desk = Desk(
             events=EventWriter(topic("executions"), context.clock, instance.owner),
             nonces=NonceMemory(instance.owner.incarnation_id),
             window=window,
-            gate=Gate(self.switches, context.clock, is_enabled=settings.execution_enabled),
+            gate=Gate(
+                self.switches,
+                context.clock,
+                is_enabled=settings.execution_enabled,
+                further=(permits.check,),
+                is_held_further=permits.is_held,
+            ),
+            permits=permits,
             caller=self.caller,
             request_check=RequestCheck(self.registry.view, context.clock, approval_rules(settings, context.clock, context.metrics)),
             writer=writer,
@@ -92,6 +107,17 @@ class Invocation:
             self.caller.close()
 
 
+def _permits(settings: InvocationGroup, limits: LimitsSource, clock: Clock, meter: InvocationMetrics) -> Permits:
+    """Breakers, and the limits of the file."""
+    rule = BreakerRule(
+        failures=settings.breaker_failures,
+        open_s=settings.breaker_open_s,
+        max_open_s=settings.breaker_max_open_s,
+        trials=settings.breaker_trials,
+    )
+    return Permits(Breakers(rule, clock, random.uniform), Limits(limits.current, clock), limits, meter)
+
+
 def _loop(
     context: ProcessContext[InvocationSettings], instance: InstanceDirectory, desk: Desk, topic: Callable[[str], str], partition_count: int
 ) -> StageLoop:
@@ -111,6 +137,7 @@ def _loop(
         stage.inputs,
         memories,
         desk,
+        partition_count=partition_count,
         tell=lambda condition, is_met: context.health.set_condition(condition, is_met=is_met),
     )
     return stage_loop(

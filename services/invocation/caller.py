@@ -31,6 +31,10 @@ _BUSY_CALLS = 32
 _GATHER_S = 0.01
 
 
+OnAnswer = Callable[[ToolCall, str, CallResult | BaseException | None], None]
+"""(call, slot, what came of it) of a call or a look-up."""
+
+
 class CallMeter(Protocol):
     """What the caller tells the metrics."""
 
@@ -72,9 +76,18 @@ class Caller:
     """Runs jobs. `start` and `submit` may be called from the loop's thread."""
 
     def __init__(
-        self, connectors: Mapping[str, Connector], writer: Writer, clock: Clock, meter: CallMeter, on_done: Callable[[str], None]
+        self,
+        connectors: Mapping[str, Connector],
+        writer: Writer,
+        clock: Clock,
+        meter: CallMeter,
+        on_done: Callable[[str], None],
+        *,
+        on_answer: OnAnswer,
     ) -> None:
+        """`on_done` hears of a slot when what was learned is in the log; `on_answer` of every call and look-up that was not refused."""
         self._connectors, self._writer, self._clock, self._meter, self._on_done = connectors, writer, clock, meter, on_done
+        self._on_answer = on_answer
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="caller", daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,7 +138,9 @@ class Caller:
         data: EventData
         started_ms, started_s = self._clock.wall_ms(), self._clock.boot_s()
         if job.is_look_up:
-            data = fact_of_look_up(job.asked, await self._look_up(job), started_ms, self._clock.wall_ms())
+            found = await self._look_up(job)
+            self._on_answer(job.call, job.slot, found)
+            data = fact_of_look_up(job.asked, found, started_ms, self._clock.wall_ms())
         else:
             data = await self._call(job, started_ms)
             error = data.error if isinstance(data, Fact) else None
@@ -150,6 +165,7 @@ class Caller:
             result = error
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a connector's bug after who knows what: the answer is unknown
             result = self._noted(call, error)
+        self._on_answer(call, job.slot, result)
         tried = Tried(call=call, attempt=job.attempt, nonce=job.nonce, started_ms=started_ms, is_owned=job.is_owned())
         now_ms = self._clock.wall_ms()
         return fact_of_error(tried, result, now_ms) if isinstance(result, BaseException) else fact_of_result(tried, result, now_ms)

@@ -25,6 +25,7 @@ from services.invocation.jobs import Jobs
 from services.invocation.memory import PartitionMemory, ReadBack
 from services.invocation.metering import ClaimMeter
 from services.invocation.nonces import NonceMemory
+from services.invocation.permits import HELD, Permits
 from services.invocation.request_check import RequestCheck
 from services.invocation.window import Slot, Window, group_of
 
@@ -37,6 +38,7 @@ class Desk:
     nonces: NonceMemory
     window: Window
     gate: Gate
+    permits: Permits
     request_check: RequestCheck
     caller: Caller
     writer: Writer
@@ -88,10 +90,12 @@ class Claims:
         return 0.0 if oldest is None else self._desk.clock.boot_s() - oldest.since_s
 
     def claim(self, candidate: Candidate) -> bool:
-        """Ask the gate, then the log. True if a claim was appended."""
+        """Ask the gate, then the log. True if a claim was appended. What is held already stays as it is, whatever holds it now."""
         desk, memory, call = self._desk, candidate.memory, candidate.call
         match desk.gate.ask(call, candidate.execution, is_owned=memory.is_live) or desk.request_check.ask(call):
             case Wait():
+                return False
+            case Hold() if _is_held(candidate):
                 return False
             case Hold(reason=reason, detail=detail):
                 hit(Failpoint.BEFORE_HOLD)
@@ -105,6 +109,7 @@ class Claims:
                 pass
         hit(Failpoint.BEFORE_CLAIM)
         nonce = desk.nonces.issue(memory.partition)
+        desk.permits.take(call, nonce)
         desk.window.take(nonce, Slot(group_of(call.tenant_id, call.connector), candidate.subject[0]))
         claim = desk.events.claim(call, candidate.execution, nonce)
         self._unmet[nonce] = _Unmet(candidate, claim.attempt, desk.clock.boot_s())
@@ -195,3 +200,9 @@ class Claims:
         )
         memory.appending[candidate.subject] = event_id
         return event_id, record
+
+
+def _is_held(candidate: Candidate) -> bool:
+    """True if the log says already that this step waits on purpose."""
+    execution, step = candidate.execution, candidate.subject[1]
+    return execution is not None and execution.step(step).generation.park in HELD

@@ -86,10 +86,10 @@ class DueWork:
         now_ms, index = self._clock.wall_ms(), memory.store.index
         for group in self._groups(memory, LOOK_UP):
             yield group, self._first(memory, index.due(LOOK_UP, now_ms, group), self._look_up)
-        for group in self._groups(memory, HELD_CLAIM):
+        for group in self._in_turn(memory, self._groups(memory, HELD_CLAIM)):
             tenant_id, connector, action_type = held_scope(group)
-            if not self._desk.gate.is_held(tenant_id, action_type, connector):
-                yield group_of(tenant_id, connector), self._first(memory, index.due(HELD_CLAIM, now_ms, group), self._claim)
+            is_held = partial(self._desk.gate.is_held, tenant_id, action_type, connector)
+            yield group_of(tenant_id, connector), _until(is_held, self._first(memory, index.due(HELD_CLAIM, now_ms, group), self._claim))
         for group in self._groups(memory, CLAIM):
             yield group, self._first(memory, index.due(CLAIM, now_ms, group), self._claim)
         yield from self.pending_offers(memory)
@@ -106,6 +106,13 @@ class DueWork:
         groups = memory.store.index.groups(kind, memory.cursors.get(kind, ""), _MAX_GROUPS)
         memory.cursors[kind] = groups[-1] if len(groups) == _MAX_GROUPS else ""
         return groups
+
+    @staticmethod
+    def _in_turn(memory: PartitionMemory, groups: list[str]) -> list[str]:
+        """Another one first each time: those that wait for the same permits must not stand behind one that never ends."""
+        memory.turns += 1
+        first = memory.turns % len(groups) if groups else 0
+        return groups[first:] + groups[:first]
 
     def _first(self, memory: PartitionMemory, entries: Iterator[DueEntry], fire: Fire) -> Iterator[Act]:
         return islice(self._acts(memory, entries, fire), _MAX_FIRED)
@@ -185,6 +192,15 @@ class DueWork:
         self._claims.append(Candidate(memory, subject, call, execution, headers), Expired(expires_at_epoch=call.expires_at_epoch))
         hit(Failpoint.AFTER_EXPIRE)
         return True
+
+
+def _until(is_over: Callable[[], bool], acts: Iterator[Act]) -> Iterator[Act]:
+    """Acts while there is a permit for the next one: what may not start is not even looked at."""
+    while not is_over():
+        act = next(acts, None)
+        if act is None:
+            return
+        yield act
 
 
 def _call(act: Act) -> bool:

@@ -58,6 +58,8 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 Check = Callable[[Request], Answer | None]
+IsHeld = Callable[[str, str, str], bool]
+"""(tenant, action type, connector) → whether this kind of call goes on waiting."""
 
 MAX_CLOCK_SKEW_MS = 2_000
 """Nothing starts while this machine's clock differs by more from the broker's: deadlines and leases are told by it."""
@@ -66,8 +68,11 @@ MAX_CLOCK_SKEW_MS = 2_000
 class Gate:
     """Evaluates the checks in order; the first answer counts."""
 
-    def __init__(self, switches: SwitchWatch, clock: Clock, *, is_enabled: bool, further: tuple[Check, ...] = ()) -> None:
+    def __init__(self, switches: SwitchWatch, clock: Clock, *, is_enabled: bool, further: tuple[Check, ...] = (),
+                 is_held_further: IsHeld | None = None) -> None:  # fmt: skip
+        """`further` checks come after the switches; `is_held_further` says without an execution in hand what they hold."""
         self._switches, self._clock, self._is_enabled = switches, clock, is_enabled
+        self._is_held_further = is_held_further
         self._checks: tuple[Check, ...] = (
             self._owned,
             self._permitted,
@@ -121,9 +126,11 @@ class Gate:
         return self._switches.age_s
 
     def is_held(self, tenant_id: str, action_type: str, connector: str) -> bool:
-        """True while this kind of call waits for a switch; one that rejects is an answer, not a wait."""
+        """True while what is held of this kind goes on waiting; a switch that rejects is an answer, not a wait."""
         engaged = self._switches.view.stopped_by(scopes_of(tenant_id, action_type, connector))
-        return not self._is_enabled or (engaged is not None and engaged.mode is not SwitchMode.REJECT)
+        if not self._is_enabled or engaged is not None:
+            return not self._is_enabled or engaged is None or engaged.mode is not SwitchMode.REJECT
+        return self._is_held_further is not None and self._is_held_further(tenant_id, action_type, connector)
 
     @staticmethod
     def _owned(request: Request) -> Answer | None:

@@ -78,6 +78,7 @@ class PartitionMemory:
         self.sights: dict[Subject, tuple[str, float]] = {}
         self.expired_s: dict[Subject, float] = {}
         self.cursors: dict[bytes, str] = {}
+        self.turns = 0
         self.inputs = WaitingInputs()
         self.met = Met()
         self._folded: list[Folded] = []

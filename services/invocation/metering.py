@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Protocol
 
-from enact.metrics import CallResult, ClaimResult, Metrics
+from enact.metrics import BreakerState, CallResult, ClaimResult, Metrics
 from enact.records import ErrorClass, ParkReason, Status
 
 _RESULTS = {
@@ -30,7 +30,7 @@ class ClaimMeter(Protocol):
 
 
 class InvocationMetrics:
-    """Implements `ClaimMeter` and `services.invocation.caller.CallMeter`; connectors outside the closed set are not counted."""
+    """Implements `ClaimMeter`, `PermitMeter` and `CallMeter`; connectors outside the closed set are not counted."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -62,6 +62,12 @@ class InvocationMetrics:
         self._metrics.in_flight.set(in_flight)
         self._metrics.switches_engaged.set(engagements)
         self._metrics.switches_age_s.set(switches_age_s)
+
+    def permitted(self, breakers: Counter[tuple[str, BreakerState]], *, is_limits_file_refused: bool) -> None:
+        """Gauges of this half second."""
+        for key in self._metrics.breakers:
+            self._metrics.breakers[key].set(breakers[key])
+        self._metrics.limits_file_refused.set(is_limits_file_refused)
 
     def aged(self, oldest_s: Mapping[str, float]) -> None:
         """Gauges of this second."""

@@ -33,8 +33,10 @@ OffersOf = Callable[[PartitionMemory], Iterator[tuple[str, Iterator[Act]]]]
 class Owner:
     """One per process."""
 
-    def __init__(self, inputs: Sequence[str], memories: PartitionMemories, desk: Desk, *, tell: Callable[[str, bool], None]) -> None:
+    def __init__(self, inputs: Sequence[str], memories: PartitionMemories, desk: Desk, *, partition_count: int,
+                 tell: Callable[[str, bool], None]) -> None:  # fmt: skip
         """`tell` hears each turn what readiness needs: that the switches can be trusted, and this machine's clock."""
+        self._partition_count, self._first = partition_count, 0
         self._inputs, self._partitions, self._memories, self._desk = inputs, memories, memories.by_partition, desk
         jobs = Jobs(desk.events, desk.gate, desk.clock, lambda: self._is_stopping)
         self._claims = Claims(desk, jobs)
@@ -133,6 +135,7 @@ class Owner:
         if now_s - self._metered_s < _METER_EVERY_S:
             return
         self._metered_s = now_s
+        self._desk.permits.look_again(len(self._memories) / self._partition_count)
         waiting = Counter[str]()
         for memory in self._memories.values():
             waiting.update(memory.store.waiting)
@@ -159,11 +162,13 @@ class Owner:
         self._desk.meter.aged(ages)
 
     def _serve(self, offers_of: OffersOf) -> None:
-        """Start what may start. Nothing starts while the switches, or the clock, cannot be trusted."""
+        """Start what may start, each partition first in its turn. Nothing starts while the switches, or the clock, cannot be trusted."""
         if self._is_stopping or not self._desk.gate.may_start:
             return
         offers: dict[str, Iterator[Act]] = {}
-        for memory in self._memories.values():
+        memories = list(self._memories.values())
+        self._first = (self._first + 1) % max(1, len(memories))
+        for memory in memories[self._first :] + memories[: self._first]:
             if memory.is_live:
                 for group, acts in offers_of(memory):
                     offers[group] = chain(offers.get(group, ()), acts)

@@ -29,8 +29,10 @@ class Slot(Struct, frozen=True):
 class Window:
     """Slots by nonce. Taken on the loop's thread, given back from any."""
 
-    def __init__(self, size: int = WINDOW) -> None:
+    def __init__(self, size: int = WINDOW, *, on_free: Callable[[str], None] | None = None) -> None:
+        """`on_free` hears once of each slot that is given back, on whatever thread that happens."""
         self.size = size
+        self._on_free = on_free
         self._slots: dict[str, Slot] = {}
         self._shares = Counter[str]()
         self._lock = threading.Lock()
@@ -49,6 +51,8 @@ class Window:
                 self._shares[slot.group] -= 1
                 if not self._shares[slot.group]:
                     del self._shares[slot.group]
+        if slot is not None and self._on_free is not None:
+            self._on_free(nonce)
 
     def has(self, nonce: str) -> bool:
         """True while this claim is under way in this process."""

@@ -150,6 +150,14 @@ ROWS: tuple[Row, ...] = (
                 "ops",
             ),
             _panel("Retries", "Further attempts scheduled.", f"sum(rate(enact_retries_total[{RATE}]))", "retries", "ops"),
+            Panel(
+                title="Breakers and limits",
+                says="Tenants that wait for a connector which does not answer; 1 while the newest limits file is not in force.",
+                queries=(
+                    Query('sum by (connector, state) (enact_breakers{state=~"open|half_open"})', "{{connector}} {{state}}"),
+                    Query("max(enact_limits_file_refused)", "limits file refused"),
+                ),
+            ),
         ),
     ),
     Row(

@@ -23,13 +23,17 @@ from enact.records import Owner as ClaimOwner
 from enact.records.codec import decode
 from enact.registry import RegistryView
 from enact.switches import SwitchWatch
+from services.invocation.breaker import BreakerRule, Breakers
 from services.invocation.caller import Caller
 from services.invocation.claims import Desk
 from services.invocation.events import EventWriter
 from services.invocation.gate import Gate
+from services.invocation.limits import Limits
+from services.invocation.limits_file import LimitsSource
 from services.invocation.memory import PartitionMemories
 from services.invocation.nonces import NonceMemory
 from services.invocation.owner import Owner
+from services.invocation.permits import Permits
 from services.invocation.request_check import RequestCheck
 from services.invocation.stage import InvocationStage
 from services.invocation.topics import InvocationTopics
@@ -226,7 +230,10 @@ class Line:
 
     def _invocation(self) -> StageLoop:
         owner_id = ClaimOwner(boot_id="boot-1", instance_id="instance-1", incarnation_id="the-only-life-of-this-line")
-        writer, meter, window = self.broker.writer(), Meter(), Window(500)
+        writer, meter, limits = self.broker.writer(), Meter(), LimitsSource(None)
+        never = BreakerRule(failures=1_000_000)  # hostile records fail one after the other; each is judged by itself
+        permits = Permits(Breakers(never, self.clock, lambda low, high: 1.0), Limits(limits.current, self.clock), limits, meter)
+        window = Window(500, on_free=permits.give_back)
         memories, events = PartitionMemories(window), EventWriter(name("executions"), self.clock, owner_id)
         topics = InvocationTopics(
             executions=name("executions"), tool_results=name("tool-results"), ledger=name("ledger"), returned=name("intents.returned")
@@ -236,19 +243,21 @@ class Line:
         )
         store = CredentialStore(self._folder / "credentials")
         connectors: dict[str, Connector] = {connector: Outside(connector, store) for connector in ("crm", "internal", "sandbox")}
-        self._caller = Caller(connectors, writer, self.clock, meter, window.give_back)
+        self._caller = Caller(connectors, writer, self.clock, meter, window.give_back, on_answer=permits.learn)
         desk = Desk(
             events=events,
             nonces=NonceMemory(owner_id.incarnation_id),
             window=window,
-            gate=Gate(self._watch, self.clock, is_enabled=True),
+            gate=Gate(self._watch, self.clock, is_enabled=True, further=(permits.check,), is_held_further=permits.is_held),
+            permits=permits,
             request_check=RequestCheck(lambda: self._registry, self.clock),
             caller=self._caller,
             writer=writer,
             clock=self.clock,
             meter=meter,
         )
-        return self._loop(stage, Owner(stage.inputs, memories, desk, tell=lambda condition, is_met: None), writer)
+        owner = Owner(stage.inputs, memories, desk, partition_count=PARTITIONS, tell=lambda condition, is_met: None)
+        return self._loop(stage, owner, writer)
 
 
 async def _breathe() -> None:

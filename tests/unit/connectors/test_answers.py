@@ -12,13 +12,19 @@ from enact.errors import (
     AuthError,
     DownstreamError,
     EnactError,
+    NotNowError,
     PermanentError,
     RateLimitError,
     RejectedError,
     TransientError,
+    UnusableAnswerError,
 )
 
-LISTED: NotApplied = {(503, "SERVER_UNAVAILABLE"): DownstreamError, (403, "REQUEST_LIMIT_EXCEEDED"): RateLimitError}
+LISTED: NotApplied = {
+    (503, "SERVER_UNAVAILABLE"): DownstreamError,
+    (400, "UNABLE_TO_LOCK_ROW"): DownstreamError,
+    (403, "REQUEST_LIMIT_EXCEEDED"): RateLimitError,
+}
 
 
 def meaning(status: int, code: str | None = None, **headers: str) -> EnactError | None:
@@ -36,8 +42,8 @@ def test_two_hundred_is_no_failure(status: int) -> None:
     [
         (100, None, AmbiguousError),
         (301, None, RejectedError),
-        (302, None, AmbiguousError),
-        (303, None, AmbiguousError),
+        (302, None, UnusableAnswerError),
+        (303, None, UnusableAnswerError),
         (307, None, RejectedError),
         (308, None, RejectedError),
         (400, "INVALID_FIELD", RejectedError),
@@ -48,12 +54,13 @@ def test_two_hundred_is_no_failure(status: int) -> None:
         (408, None, AmbiguousError),
         (409, None, RejectedError),
         (422, None, RejectedError),
-        (425, None, DownstreamError),
+        (425, None, NotNowError),
         (429, None, RateLimitError),
         (500, "UNKNOWN_EXCEPTION", AmbiguousError),
         (502, None, AmbiguousError),
         (503, None, AmbiguousError),
         (503, "SERVER_UNAVAILABLE", DownstreamError),
+        (400, "UNABLE_TO_LOCK_ROW", NotNowError),
         (504, None, AmbiguousError),
         (600, None, AmbiguousError),
     ],
@@ -62,6 +69,14 @@ def test_each_status_has_its_meaning(status: int, code: str | None, kind: type[E
     found = meaning(status, code)
 
     assert type(found) is kind
+
+
+@pytest.mark.parametrize("status", range(100, 600))
+def test_only_what_a_system_says_of_itself_is_a_failure_of_the_way_to_it(status: int) -> None:
+    """A breaker counts these: 408 and everything from 500 on; never what was refused, throttled or declined."""
+    found = meaning(status)
+
+    assert (found is not None and found.is_transport_failure) is (status == 408 or status >= 500 or status < 200)
 
 
 @pytest.mark.parametrize("status", range(300, 600))

@@ -6,7 +6,7 @@ from typing import Any
 
 from connectors.contract import Call, CallResult, Health, Tool
 from enact.errors import ErrorCode
-from enact.metrics import ClaimResult
+from enact.metrics import BreakerState, ClaimResult
 from enact.records import ErrorClass
 from tests.factories import make_ref
 
@@ -78,6 +78,8 @@ class Meter:
         self.waiting: Counter[str] = Counter()
         self.ages: Mapping[str, float] = {}
         self.conditions: dict[str, bool] = {}
+        self.breakers: Counter[tuple[str, BreakerState]] = Counter()
+        self.is_limits_file_refused = False
         self.results: list[tuple[str, str]] = []
 
     def claimed(self, result: ClaimResult, unread_s: float) -> None:
@@ -89,6 +91,9 @@ class Meter:
 
     def aged(self, oldest_s: Mapping[str, float]) -> None:
         self.ages = oldest_s
+
+    def permitted(self, breakers: Counter[tuple[str, BreakerState]], *, is_limits_file_refused: bool) -> None:
+        self.breakers, self.is_limits_file_refused = breakers, is_limits_file_refused
 
     def called(self, connector: str, result: str, seconds: float, error_class: ErrorClass | None = None) -> None:
         self.results.append((connector, result))

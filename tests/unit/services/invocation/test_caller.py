@@ -113,7 +113,8 @@ def test_a_compensation_calls_the_other_door(world: World) -> None:
 
 def test_the_thread_makes_calls_and_closes_its_connectors(world: World) -> None:
     called = threading.Event()
-    running = Caller(world.connectors, world.process.writer, world.clock, world.process.meter, lambda _: called.set())
+    process = world.process
+    running = Caller(world.connectors, process.writer, world.clock, process.meter, lambda _: called.set(), on_answer=lambda *_: None)
     running.close()
     running.start()
     running.append(OutRecord(LOG, 0, b"k", b"v"), "nonce")

@@ -46,13 +46,17 @@ from enact.records.action_type import ActionType
 from enact.records.codec import decode, encode
 from enact.registry import RegistryView
 from enact.switches import SwitchWatch
+from services.invocation.breaker import BreakerRule, Breakers
 from services.invocation.caller import Caller
 from services.invocation.claims import Desk
 from services.invocation.events import START_SLACK_MS, EventWriter
 from services.invocation.gate import Gate
+from services.invocation.limits import Limits
+from services.invocation.limits_file import LimitsSource
 from services.invocation.memory import PartitionMemories, PartitionMemory
 from services.invocation.nonces import NonceMemory
 from services.invocation.owner import Owner
+from services.invocation.permits import Permits
 from services.invocation.request_check import RequestCheck
 from services.invocation.stage import InvocationStage
 from services.invocation.topics import InvocationTopics
@@ -85,6 +89,7 @@ class Process:
     watch: SwitchWatch
     nonces: NonceMemory
     window: Window
+    permits: Permits
     meter: Meter = field(default_factory=Meter)
 
 
@@ -102,6 +107,7 @@ class World:
         self.is_enabled = True
         self.approvals = ApprovalRules()
         self.window_size = window
+        self.limits_file: Path | None = None
         self._folder, self._partitions, self._lives = folder, partitions, 0
         for topic in (CALLS, LOG, RESULTS, LEDGER, RETURNED, LETTERS):
             self.broker.create_topic(topic, partitions)
@@ -118,25 +124,35 @@ class World:
         watch = SwitchWatch(topic=SWITCHES, slot="invocation.0", writer=self._switches.writer(), clock=self.clock)
         for record in self._switches.records(SWITCHES):
             watch.on_record(record)
-        window = Window(self.window_size)
+        limits = LimitsSource(self.limits_file)
+        breakers = Breakers(BreakerRule(), self.clock, lambda low, high: 1.0)
+        permits = Permits(breakers, Limits(limits.current, self.clock), limits, meter)
+        window = Window(self.window_size, on_free=permits.give_back)
         memories = PartitionMemories(window)
         events = EventWriter(LOG, self.clock, owner_id)
         topics = InvocationTopics(executions=LOG, tool_results=RESULTS, ledger=LEDGER, returned=RETURNED)
         stage = InvocationStage(tool_calls=CALLS, topics=topics, partition_count=self._partitions, events=events, memory_of=memories.of)
-        caller = Caller(self.connectors, writer, self.clock, meter, window.give_back)
+        caller = Caller(self.connectors, writer, self.clock, meter, window.give_back, on_answer=permits.learn)
         nonces = NonceMemory(owner_id.incarnation_id)
         desk = Desk(
             events=events,
             nonces=nonces,
             window=window,
-            gate=Gate(watch, self.clock, is_enabled=self.is_enabled),
+            gate=Gate(watch, self.clock, is_enabled=self.is_enabled, further=(permits.check,), is_held_further=permits.is_held),
+            permits=permits,
             request_check=RequestCheck(lambda: self.registry, self.clock, self.approvals),
             caller=caller,
             writer=writer,
             clock=self.clock,
             meter=meter,
         )
-        owner = Owner(stage.inputs, memories, desk, tell=lambda condition, is_met: meter.set_condition(condition, is_met=is_met))
+        owner = Owner(
+            stage.inputs,
+            memories,
+            desk,
+            partition_count=self._partitions,
+            tell=lambda condition, is_met: meter.set_condition(condition, is_met=is_met),
+        )
         context = LoopContext(
             reader=reader,
             writer=writer,
@@ -158,6 +174,7 @@ class World:
             watch=watch,
             nonces=nonces,
             window=window,
+            permits=permits,
             meter=meter,
         )
 
