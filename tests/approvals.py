@@ -18,7 +18,6 @@ from enact.ids import intent_sha256
 from enact.metrics import Metrics
 from enact.records.intent import ApprovedIntent
 from enact.signed_approval import SignatureVerifier
-from tests.factories import NOW_S
 
 AUDIENCE, ISSUER = "production-eu", "approvals.example"
 EXPECTATION = Expectation(audience=AUDIENCE, issuers=frozenset({ISSUER}), leeway_s=5)
@@ -72,21 +71,28 @@ class Production:
         write_keys(self.path, *(pair.jwk() for pair in pairs))
 
 
+def now_s_of(intent: ApprovedIntent) -> int:
+    """When a test's intent was made: it has an hour."""
+    return intent.expires_at_epoch - 3600
+
+
 def claims_for(intent: ApprovedIntent, **changes: Any) -> dict[str, Any]:
-    """What a good approval says, but for the changes; a change to None leaves the claim out."""
+    """What a good approval says, but for the changes; None leaves the claim out, a function is told when the intent was made."""
+    now_s = now_s_of(intent)
     good = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "jti": intent.action_intent_id,
         "tenant_id": intent.tenant_id,
-        "iat": NOW_S - 60,
-        "nbf": NOW_S - 60,
-        "exp": NOW_S + 600,
+        "iat": now_s - 60,
+        "nbf": now_s - 60,
+        "exp": now_s + 600,
         "approver": intent.approval.approved_by,
         "requester": "robin",
         "intent_sha256": intent_sha256(intent),
     }
-    return without_none({**good, **changes})
+    changed = {name: value(now_s) if callable(value) else value for name, value in changes.items()}
+    return without_none({**good, **changed})
 
 
 def without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from msgspec.structs import replace
 
 from enact.records.intent import ApprovedIntent
-from tests.approvals import Pair, b64, claims_for, with_token
+from tests.approvals import Pair, b64, claims_for, now_s_of, with_token
 from tests.factories import NOW_S, make_intent
 
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -65,9 +65,19 @@ def _raw_header(change: Callable[[str], str]) -> Make:
     return _token(lambda pair, intent: pair.token(claims_for(intent), change(json.dumps(pair.header())).encode()))
 
 
-def _after(change: Mapping[str, Any]) -> Make:
+def _after(**change: Any) -> Make:
     """Changed after it was approved."""
     return lambda pair, intent: replace(pair.approve(intent), **change)
+
+
+def _later(seconds: int) -> Callable[[int], int]:
+    """So long after the intent was made."""
+    return lambda now_s: now_s + seconds
+
+
+def _exp_written(text: str) -> Make:
+    """Another text in place of the number."""
+    return _token(lambda pair, intent: pair.token(json.dumps(claims_for(intent)).replace(str(now_s_of(intent) + 600), text).encode()))
 
 
 def _signing_input(pair: Pair, intent: ApprovedIntent, algorithm: str) -> str:
@@ -116,6 +126,10 @@ def _stolen(pair: Pair, intent: ApprovedIntent) -> ApprovedIntent:
     return with_token(intent, other.approval.jws)
 
 
+def _later_deadline(pair: Pair, intent: ApprovedIntent) -> ApprovedIntent:
+    return replace(pair.approve(intent), expires_at_epoch=intent.expires_at_epoch + 1)
+
+
 def _jwk_header(pair: Pair, intent: ApprovedIntent) -> str:
     """Brings its own key along."""
     own = Pair(pair.kid)
@@ -160,15 +174,15 @@ HOSTILE_APPROVALS: tuple[HostileApproval, ...] = (
     HostileApproval("without kid", _header(kid=None), ("kid is missing",)),
     HostileApproval("with kid as a path", _header(kid="../../etc/passwd"), ("kid is missing or no key id",)),
     HostileApproval("with kid as a number", _header(kid=1), ("kid is missing or no key id",)),
-    HostileApproval("expired", _claims(nbf=NOW_S - 900, exp=NOW_S - 300), ("exp passed 300 s ago",)),
-    HostileApproval("at its very end", _claims(exp=NOW_S - 5), ("exp passed 5 s ago",)),
-    HostileApproval("not yet valid", _claims(nbf=NOW_S + 300), ("nbf lies 300 s ahead",)),
-    HostileApproval("issued in the future", _claims(iat=NOW_S + 300), ("iat lies 300 s ahead",)),
-    HostileApproval("never valid", _claims(nbf=NOW_S + 600), ("exp is not after nbf",)),
+    HostileApproval("expired", _claims(nbf=_later(-900), exp=_later(-300)), ("exp passed 30", " s ago")),
+    HostileApproval("at its very end", _claims(exp=_later(-5)), ("exp passed ", " s ago")),
+    HostileApproval("not yet valid", _claims(nbf=_later(300)), ("nbf lies ", " s ahead")),
+    HostileApproval("issued in the future", _claims(iat=_later(300)), ("iat lies ", " s ahead")),
+    HostileApproval("never valid", _claims(nbf=_later(600)), ("exp is not after nbf",)),
     HostileApproval("with exp too large", _claims(exp=2**53), ("integer beyond", "exp")),
-    HostileApproval("with exp endless", _raw_claims(lambda text: text.replace(str(NOW_S + 600), "9" * 5_000 + "e")), ("allowed are",)),
-    HostileApproval("with exp as infinity", _raw_claims(lambda text: text.replace(str(NOW_S + 600), "Infinity")), ("NaN or infinite",)),
-    HostileApproval("with exp as 1e400", _raw_claims(lambda text: text.replace(str(NOW_S + 600), "1e400")), ("NaN or infinite",)),
+    HostileApproval("with exp endless", _exp_written("9" * 5_000), ("allowed are",)),
+    HostileApproval("with exp as infinity", _exp_written("Infinity"), ("NaN or infinite",)),
+    HostileApproval("with exp as 1e400", _exp_written("1e400"), ("NaN or infinite",)),
     HostileApproval("for another environment", _claims(aud="staging"), ("aud is another environment",)),
     HostileApproval("for several environments", _claims(aud=["production-eu", "staging"]), ("the claim aud is",)),
     HostileApproval("by an issuer nobody trusts", _claims(iss="somebody.example"), ("iss is not an issuer",)),
@@ -176,9 +190,9 @@ HOSTILE_APPROVALS: tuple[HostileApproval, ...] = (
     HostileApproval("replayed with another id", _stolen, ("jti is not the intent's action_intent_id",)),
     HostileApproval("with another digest", _claims(intent_sha256="0" * 64), ("intent_sha256 is another digest",)),
     HostileApproval("with a digest in capitals", _claims(intent_sha256="A" * 64), ("is no SHA-256",)),
-    HostileApproval("parameters changed", _after({"parameters": '{"subject":"Pay Kim"}'}), ("intent_sha256 is another digest",)),
-    HostileApproval("account changed", _after({"account_id": "account-2"}), ("intent_sha256 is another digest",)),
-    HostileApproval("deadline changed", _after({"expires_at_epoch": NOW_S + 3601}), ("intent_sha256 is another digest",)),
+    HostileApproval("parameters changed", _after(parameters='{"subject":"Pay Kim"}'), ("intent_sha256 is another digest",)),
+    HostileApproval("account changed", _after(account_id="account-2"), ("intent_sha256 is another digest",)),
+    HostileApproval("deadline changed", _later_deadline, ("intent_sha256 is another digest",)),
     HostileApproval("approved by somebody else", _claims(approver="robin-2"), ("approver is not who",)),
     HostileApproval("self-approved", _claims(requester="kim"), ("approver and requester are the same",)),
     HostileApproval("self-approved in capitals and spaces", _claims(requester=" KIM "), ("approver and requester are the same",)),
