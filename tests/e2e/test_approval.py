@@ -14,7 +14,9 @@ from enact.records import ActionType, ApprovedIntent, Claimed, EventType, Status
 from enact.records.codec import encode
 from tests.approvals import AUDIENCE, ISSUER, Pair, write_keys
 from tests.e2e.checker import violations
+from tests.e2e.command import ROOT
 from tests.e2e.conftest import MakeWorld
+from tests.e2e.foreign.guide import Stranger, sections
 from tests.e2e.intents import make_intent
 from tests.e2e.world import World
 from tests.factories import make_validated
@@ -123,3 +125,25 @@ def _reasons(world: World, stage: str, rows: Mapping[str, HostileApproval]) -> I
         message = headers.get("__connect.errors.exception.message", b"").decode()
         if headers.get("enact-error-code") != b"APPROVAL_INVALID" or not all(word in message for word in row.words):
             yield f"{row.name}: {message}"
+
+
+def test_the_guide_s_way_to_a_signed_approval_is_carried_out(make_world: MakeWorld, tmp_path: Path) -> None:
+    blocks = sections((ROOT / "docs" / "guides" / "approval.md").read_text("utf-8"))
+    approver = Stranger.settle(tmp_path / "approver", tools=tmp_path)
+    approver.run(blocks["Try it"][0])
+    world = make_world(
+        environ={
+            "ENACT_PROFILE": "production",
+            "ENACT_APPROVAL__KEYS_FILE": str(approver.folder / "keys.json"),
+            "ENACT_APPROVAL__AUDIENCE": "eu-production",
+            "ENACT_APPROVAL__ISSUERS": "approvals.example",
+        }
+    )
+    approver.environment["ENACT_KAFKA__BOOTSTRAP_SERVERS"] = world.platform.bootstrap_servers
+    approver.environment["ENACT_TOPIC_PREFIX"] = world.settings.topic_prefix
+
+    approver.run(blocks["Try it"][1])
+    (outcome,) = world.wait_for_outcomes(1, 60).values()
+
+    assert {title: len(found) for title, found in blocks.items() if found} == {"Try it": 2}
+    assert (outcome.status, outcome.error_code) == SUCCEEDED
