@@ -8,7 +8,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SLOW_TESTS := $(wildcard tests/contract tests/integration tests/e2e)
+SLOW_TESTS := $(wildcard tests/contract tests/integration tests/e2e tests/chaos)
 COMPILE := $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .PHONY: help
@@ -92,6 +92,10 @@ coverage: setup ## Branch coverage of unit and contract tests, of the door to Ka
 .PHONY: mutation
 mutation: setup ## Plant small bugs in the fold, half an hour; goes on where it was stopped; says which no test sees; writes docs/mutation.md
 	@nice $(BIN)/python -m tests.mutation --write
+
+.PHONY: chaos
+chaos: setup ## Play every failpoint and 100 random runs of faults, about an hour; goes on where it was stopped; writes docs/chaos.md. CHAOS="--lanes 3"
+	@$(BIN)/python -m tests.chaos --write $(CHAOS)
 
 .PHONY: demo
 demo: setup ## Start everything, publish a mixed set of intents, show what became of each

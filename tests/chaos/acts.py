@@ -83,10 +83,14 @@ class Stage:
                 self._misbehave(act)
             case "broker_kill":
                 with self._broker:
-                    self._lane.kill_broker(act.for_s)
-            case "broker_freeze":
+                    from_ms, to_ms = self._lane.kill_broker(act.for_s)
+                self._journal.fault("broker_kill", "broker", from_ms=from_ms, to_ms=to_ms)
+                return
+            case "broker_stop":
                 with self._broker:
-                    self._lane.freeze_broker(act.for_s)
+                    from_ms, to_ms = self._lane.freeze_broker(act.for_s)
+                self._journal.fault("broker_stop", "broker", from_ms=from_ms, to_ms=to_ms)
+                return
             case _:
                 raise ValueError(f"nobody knows how to {act.kind}")
         self._journal.fault(act.kind, act.target, from_ms=from_ms, to_ms=now_ms(), **act.detail)

@@ -7,13 +7,18 @@ checker's dump go straight to it, so that no fault of a run blinds the run itsel
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
+
+from confluent_kafka.admin import AdminClient
 
 from cli.platform import Platform
 from cli.processes import ProcessSpec
 from enact.broker.embedded import EmbeddedBroker
 from enact.broker.ports import LOOPBACK, free_port
 from enact.broker.storage import Storage
+from tests.chaos.journal import now_ms
+from tests.chaos.processes import all_processes
 from tests.chaos.proxy.running import KafkaProxy
 from tests.chaos.spawned import CLOCK_VARIABLE, ClockFile
 from tests.e2e.world import World
@@ -63,27 +68,40 @@ class Lane:
         self.broker.kill()
         self.proxy.stop()
 
-    def kill_broker(self, dark_s: float) -> None:
-        """As a power cut of `dark_s` seconds; returns when the broker serves again."""
+    def kill_broker(self, dark_s: float) -> tuple[int, int]:
+        """As a power cut of `dark_s` seconds; returns when the broker serves again: between which times there surely was none."""
         pid = self.broker.pid
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
-        time.sleep(dark_s)
         while self.broker.is_running:
             time.sleep(0.02)
+        from_ms = now_ms()
+        time.sleep(dark_s)
+        to_ms = now_ms()
         self.broker.start()
         self.broker.wait_ready(READY_S)
+        return from_ms, to_ms
 
-    def freeze_broker(self, for_s: float) -> None:
-        """Stop its process for a while, as a long pause of its machine."""
+    def freeze_broker(self, for_s: float) -> tuple[int, int]:
+        """Stop its process for a while, as a long pause of its machine: between which times it surely did nothing."""
         pid = self.broker.pid
         if pid is None:
-            return
+            return now_ms(), now_ms()
         os.kill(pid, signal.SIGSTOP)
+        from_ms = now_ms()
         try:
             time.sleep(for_s)
         finally:
+            to_ms = now_ms()
             os.kill(pid, signal.SIGCONT)
+        return from_ms, to_ms
+
+    def forget(self, prefix: str) -> None:
+        """Delete the topics with this prefix: a lane's broker sees many runs."""
+        admin = AdminClient({"bootstrap.servers": self.direct})
+        names = [name for name in admin.list_topics(timeout=20).topics if name.startswith(f"{prefix}.")]
+        for deleted in admin.delete_topics(names, operation_timeout=20).values() if names else ():
+            deleted.result(30)
 
 
 class _Spawning(Platform):
@@ -107,10 +125,22 @@ class _Spawning(Platform):
 class ChaosWorld(World):
     """One enact on a lane, its stages behind the proxy."""
 
-    def __init__(self, lane: Lane, folder: Path, prefix: str, *, instances: int = 1, environ: dict[str, str] | None = None) -> None:
-        behind = {"ENACT_KAFKA__BOOTSTRAP_SERVERS": lane.proxy.address}
-        super().__init__(folder, prefix, bootstrap=lane.direct, instances=instances, environ=environ, stage_environ=behind)
+    def __init__(self, lane: Lane, folder: Path, prefix: str, *, instances: int = 1, stage_environ: dict[str, str] | None = None) -> None:
+        told = {**(stage_environ or {}), "ENACT_KAFKA__BOOTSTRAP_SERVERS": lane.proxy.address}
+        super().__init__(folder, prefix, bootstrap=lane.direct, instances=instances, stage_environ=told)
+        self._lane = lane
         self.platform = _Spawning(self.platform.settings, self.platform.options, tell=self.lines.append)
+
+    def end(self) -> None:
+        """Kill every process and forget the topics: what had to be seen has been collected."""
+        self._may_tend.clear()
+        if self._tending is not None:
+            self._tending.join()
+        for pid in all_processes(self).values():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.platform.stop()
+        self._lane.forget(self.settings.topic_prefix)
 
     def clock(self, name: str) -> ClockFile:
         """The clock of one stage process, to be moved."""

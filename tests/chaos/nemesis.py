@@ -9,17 +9,20 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from enact.errors import EnactError
+from enact.failpoints import Failpoint
 from enact.lifecycle import TERMINAL
 from enact.records import ApprovedIntent, Status
 from tests.chaos.acts import Stage
 from tests.chaos.cluster import ChaosWorld, Lane
 from tests.chaos.journal import Journal, now_ms
 from tests.chaos.people import People
-from tests.chaos.plan import plan_acts
+from tests.chaos.plan import Act, plan_acts
 from tests.chaos.traffic import Planned, plan_traffic
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,38 +41,59 @@ class Size:
     acts: int = 22
     instances: int = 1
     afterwards_s: float = MINUTE_S
+    look_every_s: float = 2.0
 
 
 class Run:
     """Use in order: `start`, `harm`, `settle`, then, when the minute is over, `finish`. The journal's folder is the evidence."""
 
     def __init__(self, lane: Lane, path: Path, *, seed: int, size: Size) -> None:
-        self.seed, self.size = seed, size
+        self.seed, self.size, self.name = seed, size, path.name
+        self._random = random.Random(seed)
         self.journal = Journal(path)
         self._lane = lane
-        self._random = random.Random(seed)
-        self._world = ChaosWorld(lane, path / "world", f"chaos-{seed}", instances=size.instances)
+        self.failpoints_told = self.failpoints()
+        environ = {"ENACT_FAILPOINTS": self.failpoints_told, **self.environ()}
+        self._world = ChaosWorld(lane, path / "world", f"c{path.name}", instances=size.instances, stage_environ=environ)
         self._people = People(self._world, self.journal)
         self._published: list[ApprovedIntent] = []
         self._settled_s = 0.0
+        self._over = ExitStack()
+
+    def failpoints(self) -> str:
+        """What happens at the boundaries of the stages, from the seed: always told, and now and then something happens."""
+        rules = ["watch"]
+        for _ in range(self._random.choice((0, 1, 2, 3))):
+            point, number = self._random.choice(list(Failpoint)), self._random.randint(1, 60)
+            action = self._random.choice((f"kill@{number}", f"stop({self._random.randint(1, 9)})@{number}", f"delay(0.2)@0.05/{self.seed}"))
+            rules.append(f"*:{point}={action}")
+        return ";".join(rules)
+
+    def environ(self) -> dict[str, str]:
+        """Further settings of the stages."""
+        return {}
+
+    def facts(self) -> dict[str, Any]:
+        """What the journal says of this run from the beginning."""
+        return {"kind": "random", "intents": self.size.intents}
 
     def start(self) -> None:
         """Start this run's enact, unharmed."""
-        self.journal.run(seed=self.seed, kind="random", commit=commit(), began_ms=now_ms(), intents=self.size.intents)
+        self.journal.run(seed=self.seed, commit=commit(), began_ms=now_ms(), failpoints=self.failpoints_told, **self.facts())
         self._world.start()
+        self._over.enter_context(self.journal.sampling(self._world, every_s=self.size.look_every_s))
 
     def harm(self) -> None:
         """Publish and do harm, then heal."""
         traffic = plan_traffic(self._random, count=self.size.intents, over_s=self.size.over_s, run=f"r{self.seed}")
         names = sorted(self._world.pids())
-        acts = plan_acts(self._random, names=names, over_s=self.size.over_s + 2, count=self.size.acts)
+        acts = self.acts(names)
         stage = Stage(self._lane, self._world, self.journal, self._people, self._published)
         publishing = threading.Thread(target=self._publish, args=(traffic,), daemon=True)
         harmed_before = self._lane.proxy.met()
-        with self.journal.sampling(self._world):
-            publishing.start()
-            stage.play(acts)
-            publishing.join()
+        publishing.start()
+        stage.play(acts)
+        publishing.join()
         stage.heal()
         harm = self._lane.proxy.met() - harmed_before
         self.journal.run(
@@ -78,6 +102,10 @@ class Run:
             frames_harmed={f"{kind}/{api}": count for (kind, api), count in sorted(harm.items())},
             acts_failed=stage.failed,
         )
+
+    def acts(self, names: Sequence[str]) -> list[Act]:
+        """What is done to stage processes of these names, and to all around them."""
+        return plan_acts(self._random, names=names, over_s=self.size.over_s + 2, count=self.size.acts)
 
     def settle(self) -> None:
         """Wait until nothing lags and everything published has ended, is in doubt, or takes too long; then people resolve."""
@@ -92,15 +120,16 @@ class Run:
     def finish(self) -> None:
         """Wait for the rest of the minute, collect, and stop this run's enact."""
         time.sleep(max(0.0, self._settled_s + self.size.afterwards_s - time.monotonic()))
-        self.journal.sample_processes(self._world)
+        self._over.close()
         self.journal.sample_lag(self._world)
         self.journal.collect(self._world)
         self.journal.run(ended_ms=now_ms())
         self.stop()
 
     def stop(self) -> None:
-        """Stop this run's enact, whatever state it is in."""
-        self._world.stop()
+        """End this run's enact at once, whatever state it is in, and forget its topics."""
+        self._over.close()
+        self._world.end()
 
     def _publish(self, traffic: Sequence[Planned]) -> None:
         began_s, waiting = time.monotonic(), list(traffic)

@@ -8,12 +8,12 @@ from typing import Any
 
 from enact.clock import SystemClock
 from enact.command_door import CommandDoor, CommandTopics
-from enact.commands import Accepted, Commands, InDoubt, Recorded, TooLate
+from enact.commands import Commands
 from enact.errors import EnactError
 from enact.kafka.client import KafkaWriter
 from enact.kafka.log_reader import LogReader
 from enact.kafka.transport import OutRecord
-from enact.records import ApprovedIntent, Status, SwitchMode
+from enact.records import ApprovedIntent, Status, SwitchMode, SwitchState
 from enact.switch_commands import SwitchCommands
 from tests.chaos.journal import Journal, now_ms
 from tests.e2e.world import World
@@ -53,18 +53,18 @@ class People:
             return switch.engagement_id
 
     def release_all(self) -> None:
-        """End every engagement that is open. Raises: EnactError if that cannot be had."""
+        """End every engagement that is open. Raises: EnactError if they cannot be read."""
         with self._door() as door:
-            scopes = sorted({switch.scope for switch in SwitchCommands(door).switches() if switch.state.value == "ENGAGED"})
-        for scope in scopes:
-            self.release(scope, None)
+            engaged = [switch for switch in SwitchCommands(door).switches() if switch.state is SwitchState.ENGAGED]
+        for switch in engaged:
+            self.release(switch.scope, switch.engagement_id)
 
-    def release(self, scope: str, engagement_id: str | None) -> None:
-        """End one engagement, or all of a scope; noted also when it fails."""
+    def release(self, scope: str, engagement_id: str) -> None:
+        """End one engagement; noted also when that fails."""
         sent_ms = now_ms()
         with self._door() as door:
             try:
-                SwitchCommands(door).release(scope, reason="a run says so", engagement_id=engagement_id, is_all=engagement_id is None)
+                SwitchCommands(door).release(scope, reason="a run says so", engagement_id=engagement_id)
                 said: object = "released"
             except EnactError as error:
                 said = error
@@ -128,10 +128,7 @@ class People:
 
 
 def _in_words(said: object) -> str:
-    match said:
-        case EnactError():
-            return f"{type(said).__name__}: {said.message}"
-        case Accepted() | TooLate() | InDoubt() | Recorded():
-            return type(said).__name__
-        case _:
-            return str(said)
+    """A text as it is, an error in full, an answer by its name: `Accepted`, `TooLate`."""
+    if isinstance(said, EnactError):
+        return f"{type(said).__name__}: {said.message}"
+    return said if isinstance(said, str) else type(said).__name__

@@ -26,14 +26,14 @@ KINDS = {
     "world": 10,
     "clock": 3,
     "broker_kill": 1.2,
-    "broker_freeze": 1,
+    "broker_stop": 1,
     "world_kill": 1,
     "world_freeze": 1,
     "engage": 3,
     "cancel": 4,
 }
 """Kinds of acts and how often each is chosen."""
-AT_MOST = {"broker_kill": 2, "broker_freeze": 1, "world_kill": 2, "engage": 4}
+AT_MOST = {"broker_kill": 2, "broker_stop": 1, "world_kill": 2, "engage": 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +110,7 @@ def _world(chosen: random.Random, at_s: float, names: Sequence[str]) -> Act:
                 {"behaviour": "broken_json"},
                 {"behaviour": "redirect"},
                 {"behaviour": "fail_before", "status": 503, "on": "token"},
+                {"behaviour": "fail_before", "status": 401},
                 {"behaviour": "drop_before", "on": "read"},
             )
         )
@@ -122,7 +123,7 @@ def _world(chosen: random.Random, at_s: float, names: Sequence[str]) -> Act:
 
 def _engage(chosen: random.Random, at_s: float, names: Sequence[str]) -> Act:
     scope = chosen.choice(("global", *(f"tenant:{tenant}" for tenant in TENANTS), "action_type:SANDBOX_FIRE_ONCE", "connector:crm"))
-    mode = chosen.choice(("HOLD", "HOLD", "HOLD", "REJECT"))
+    mode = "HOLD" if scope == "global" else chosen.choice(("HOLD", "HOLD", "REJECT"))
     return Act(at_s=at_s, kind="engage", target=scope, for_s=chosen.uniform(2, 7), detail={"mode": mode})
 
 
@@ -149,8 +150,8 @@ _MAKE: dict[str, Callable[[random.Random, float, Sequence[str]], Act]] = {
     "proxy": _proxy,
     "world": _world,
     "clock": _clock,
-    "broker_kill": _plain("broker_kill", 0, 3),
-    "broker_freeze": _plain("broker_freeze", 0.5, 5),
+    "broker_kill": _plain("broker_kill", 0, 6),
+    "broker_stop": _plain("broker_stop", 0.5, 5),
     "world_kill": _plain("world_kill", 0, 0),
     "world_freeze": _plain("world_freeze", 0.5, 6),
     "engage": _engage,
