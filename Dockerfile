@@ -21,7 +21,7 @@ FROM ${PYTHON_IMAGE}
 COPY --from=build /opt/enact /opt/enact
 # 10001 is the id in the Kubernetes manifests. A new volume takes its owner from these folders.
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin enact \
- && install -d -o enact -g enact -m 0700 /var/lib/enact /etc/enact/credentials
+ && install -d -o enact -g enact -m 0700 /var/lib/enact /etc/enact/credentials /etc/enact/approval
 ENV PATH=/opt/enact/bin:$PATH \
     PYTHONSAFEPATH=1 \
     PYTHONUNBUFFERED=1 \

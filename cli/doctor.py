@@ -10,6 +10,7 @@ import typer
 
 from cli import doctor_machine as machine
 from cli.context import AsJson
+from cli.doctor_approval import approvals
 from cli.doctor_finding import Finding, Level, fail, ok, warn
 from cli.exit_codes import Exit
 from cli.output import as_typed, print_json, say
@@ -81,6 +82,7 @@ def _machine(settings: KernelSettings, told: Running, problems: list[str]) -> It
     if not problems:
         yield ok("settings", "readable (docs/settings.md lists them all)")
         yield from _switched_off(settings)
+        yield from approvals(settings.profile, settings.approval)
         yield from machine.unread_variables(given_variables(), _known_variables())
     yield machine.python(machine.machine_version())
     yield machine.packages(machine.LOCK.read_text(encoding="utf-8") if machine.LOCK.is_file() else None)

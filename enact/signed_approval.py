@@ -18,7 +18,7 @@ from enact.compact_jws import ALGORITHM, read_compact
 from enact.errors import ApprovalError, ConfigurationError
 from enact.metrics import Metrics
 from enact.records.intent import ApprovedIntent
-from enact.settings import WHERE, KernelSettings, Profile, variable_of
+from enact.settings import WHERE, ApprovalSettings, KernelSettings, Profile, variable_of
 
 REMEMBERED_TOKENS: Final = 1_024
 """Twice the calls that are in flight by default; some 3 kB each."""
@@ -66,16 +66,26 @@ def approval_rules(settings: KernelSettings, clock: Clock, metrics: Metrics) -> 
 
     Raises: ConfigurationError naming every variable that is missing, or the key set's file and what is wrong with it.
     """
-    given, is_required = settings.approval, settings.profile is Profile.PRODUCTION
-    if given.keys_file is None and not is_required:
+    expectation = expectation_of(settings.profile, settings.approval)
+    if expectation is None or settings.approval.keys_file is None:
         return ApprovalRules()
+    verifier = SignatureVerifier(KeyFile(settings.approval.keys_file, clock, metrics), expectation)
+    return ApprovalRules(verifier.check, is_signature_required=settings.profile is Profile.PRODUCTION)
+
+
+def expectation_of(profile: Profile, given: ApprovalSettings) -> Expectation | None:
+    """What these settings expect of a signature; None if none is checked.
+
+    Raises: ConfigurationError naming every variable that is missing.
+    """
+    is_required = profile is Profile.PRODUCTION
+    if given.keys_file is None and not is_required:
+        return None
     values = {"keys_file": given.keys_file, "audience": given.audience, "issuers": given.issuers}
     missing = [variable_of(("approval", name)) for name, value in values.items() if not value]
-    if missing or given.keys_file is None or given.audience is None:
+    if missing or given.audience is None:
         because = (
             "in the production profile every approval is signed" if is_required else "a key set alone does not say whose approvals count"
         )
         raise ConfigurationError(f"Approval: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set; {because}. {WHERE}")
-    expectation = Expectation(audience=given.audience, issuers=frozenset(given.issuers), leeway_s=given.leeway_s)
-    verifier = SignatureVerifier(KeyFile(given.keys_file, clock, metrics), expectation)
-    return ApprovalRules(verifier.check, is_signature_required=is_required)
+    return Expectation(audience=given.audience, issuers=frozenset(given.issuers), leeway_s=given.leeway_s)

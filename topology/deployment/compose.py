@@ -6,6 +6,8 @@ from typing import Any
 
 from enact.broker.server_config import node_settings
 from topology.deployment.workload import (
+    APPROVAL,
+    APPROVAL_DIR,
     BOOTSTRAP_SERVERS,
     CREDENTIALS,
     CREDENTIALS_DIR,
@@ -15,6 +17,7 @@ from topology.deployment.workload import (
     LIVE,
     LOG_LEVEL,
     OUTBOUND_ALLOW,
+    PROFILE,
     WORKLOADS,
     Workload,
 )
@@ -24,6 +27,7 @@ PATH = "docker-compose.yml"
 BROKER, SANDBOX = "broker", "sandbox"
 BROKER_PORT, HOST_PORT, CONTROLLER_PORT, SANDBOX_PORT = 19092, 9092, 29093, 8090
 PROMETHEUS_PORT, GRAFANA_PORT = 9090, 3000
+APPROVAL_FOLDER = "deploy/approval"
 PARTITIONS = 12
 PRACTICE_TENANTS = ("acme", "globex", "initech")
 """As the sandbox has them."""
@@ -96,7 +100,7 @@ def _broker() -> _Service:
     }
 
 
-def _ours(*command: str, after: Mapping[str, str], variables: Mapping[str, str] | None = None) -> _Service:
+def _ours(*command: str, after: Mapping[str, str], variables: Mapping[str, str | None] | None = None) -> _Service:
     """A container of our image: read-only, without privileges."""
     return {
         "image": IMAGE,
@@ -138,11 +142,16 @@ def _sandbox() -> _Service:
 
 
 def _stage(workload: Workload) -> _Service:
-    after, variables, volumes = {"registry": "service_completed_successfully"}, {}, [f"{workload.name}-data:{DATA_DIR}"]
+    """A variable without a value is handed on from the shell that starts compose, if it is set there."""
+    after, volumes = {"registry": "service_completed_successfully"}, [f"{workload.name}-data:{DATA_DIR}"]
+    variables: dict[str, str | None] = {}
     if workload.sees_credentials:
         after[SANDBOX] = "service_healthy"
         variables = {CREDENTIALS: CREDENTIALS_DIR, OUTBOUND_ALLOW: f"{SANDBOX}:{SANDBOX_PORT}"}
         volumes.append(f"credentials:{CREDENTIALS_DIR}:ro")
+    if workload.checks_approvals:
+        variables |= dict.fromkeys((PROFILE, *APPROVAL))
+        volumes.append(f"./{APPROVAL_FOLDER}:{APPROVAL_DIR}:ro")
     return {
         **_ours(*workload.command, after=after, variables=variables),
         **({"ports": [_published(workload.ports["http"])]} if workload.answers else {}),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from topology.deployment.workload import (
+    APPROVAL_DIR,
     BOOTSTRAP_SERVERS,
     CREDENTIALS,
     CREDENTIALS_DIR,
@@ -30,6 +31,7 @@ BASE = "deploy/k8s/base"
 NAMESPACE = "enact"
 CONFIG = "enact"
 CREDENTIALS_SECRET = "enact-credentials"  # noqa: S105 - the name of a Secret, not one
+APPROVAL_KEYS = "enact-approval-keys"
 CLUSTER_ADDRESS = "enact-kafka-bootstrap:9092"
 STAGE_REPLICAS = 2
 RESTORE_S = 600
@@ -132,6 +134,9 @@ def _stage_pod(workload: Workload) -> Manifest:
         container["env"] = [{"name": CREDENTIALS, "value": CREDENTIALS_DIR}]
         container["volumeMounts"].append({"name": "credentials", "mountPath": CREDENTIALS_DIR, "readOnly": True})
         volumes = [*volumes, {"name": "credentials", "secret": {"secretName": CREDENTIALS_SECRET, "optional": True}}]
+    if workload.checks_approvals:
+        container["volumeMounts"].append({"name": "approval", "mountPath": APPROVAL_DIR, "readOnly": True})
+        volumes = [*volumes, {"name": "approval", "configMap": {"name": APPROVAL_KEYS, "optional": True}}]
     return {**_pod(), "terminationGracePeriodSeconds": GRACE_S, "containers": [container], "volumes": volumes}
 
 

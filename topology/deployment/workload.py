@@ -11,6 +11,7 @@ VERSION = "0.1.0"
 USER_ID = 10001
 DATA_DIR = "/var/lib/enact"
 CREDENTIALS_DIR = "/etc/enact/credentials"
+APPROVAL_DIR = "/etc/enact/approval"
 
 HEALTH, HTTP = "health", "http"
 HEALTH_PORT = HealthSettings().port
@@ -22,6 +23,7 @@ TOPIC_PREFIX = variable_of(("topic_prefix",))
 PROFILE = variable_of(("profile",))
 LOG_LEVEL = variable_of(("log", "level"))
 EXECUTION_ENABLED = variable_of(("execution_enabled",))
+APPROVAL = tuple(variable_of(("approval", name)) for name in ("keys_file", "audience", "issuers"))
 CREDENTIALS = variable_of(("credentials_dir",))
 OUTBOUND_ALLOW = variable_of(("outbound", "allow"))
 
@@ -30,6 +32,7 @@ GRACE_S = round(KernelSettings.model_fields["shutdown_timeout_s"].default) + 15
 
 READ_MODEL_KEEPERS = frozenset({"api"})
 CREDENTIAL_READERS = frozenset({"invocation"})
+APPROVAL_READERS = frozenset({"validation", "invocation"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,11 @@ class Workload:
     def sees_credentials(self) -> bool:
         """True for the only stage that may."""
         return self.stage.name in CREDENTIAL_READERS
+
+    @property
+    def checks_approvals(self) -> bool:
+        """True for the stages that verify signatures, with public keys."""
+        return self.stage.name in APPROVAL_READERS
 
 
 WORKLOADS: tuple[Workload, ...] = tuple(Workload(STAGES[name]) for name in RUNNING_STAGES)

@@ -8,7 +8,7 @@ import pytest
 from tests.architecture.tree import ROOT
 from tests.unit.topology.deployment.facts import command_faults, variable_faults
 from tests.unit.topology.deployment.image import image, parsed
-from topology.deployment.workload import API_PORT, CREDENTIALS_DIR, DATA_DIR, HEALTH_PORT, LIVE, USER_ID, VERSION, WORKLOADS
+from topology.deployment.workload import API_PORT, APPROVAL_DIR, CREDENTIALS_DIR, DATA_DIR, HEALTH_PORT, LIVE, USER_ID, VERSION, WORKLOADS
 
 OURS = re.compile(r"ENACT_\w+")
 
@@ -41,7 +41,7 @@ def test_every_variable_it_sets_is_read_by_the_stages() -> None:
 
 def test_its_ports_folders_and_user_are_those_of_the_manifests() -> None:
     assert image().exposed == {HEALTH_PORT, API_PORT}
-    assert set(image().folders) == {DATA_DIR, CREDENTIALS_DIR}
+    assert set(image().folders) == {DATA_DIR, CREDENTIALS_DIR, APPROVAL_DIR}
     assert image().user == f"{USER_ID}:{USER_ID}"
     assert f"--uid {USER_ID}" in image().text
 
