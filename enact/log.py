@@ -49,6 +49,7 @@ class LogFields(TypedDict, total=False):
     partitions: list[str]
     offset: int
     next_offset: int
+    begin_offset: int
     end_offset: int
     group: str
     count: int

@@ -78,6 +78,7 @@ class Metrics:
         self.records = self._counters("records", "Records read, by what became of them.", "result", Result)
         self.dead_letters = self._counters("dead_letters", "Records written to the dead-letter topic, by code.", "code", ErrorCode)
         self.rewinds = self._counter("rewinds", "Batches taken again after a delivery error.")
+        self.records_lost = self._counter("records_lost", "Records that retention deleted before this stage had read them.")
         self.handling_s = self._histogram("handling_seconds", "Time to decide or fold one record.", HANDLING_S)
         self.batch_size = self._histogram("batch_records", "Records taken at once.", BATCH)
         self.flush_s = self._histogram("flush_seconds", "Time until a batch's records were acknowledged.", FLUSH_S)
@@ -151,6 +152,10 @@ class Metrics:
     def rewound(self) -> None:
         """A batch is taken again."""
         self.rewinds.inc()
+
+    def lost(self, records: int) -> None:
+        """Retention deleted so many records before this stage had read them."""
+        self.records_lost.inc(records)
 
     def restoring(self, remaining: int) -> None:
         """Records of the log that are still to be folded."""

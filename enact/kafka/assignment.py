@@ -1,45 +1,23 @@
 """What a process owns of its stage's log: restore before acting, and where emission starts.
 
-On assign the state is folded from its stored offset to the end offset taken *after* the assignment; until
-then the inputs of that partition stay paused and nothing is decided. Emission starts at the larger of the
-stored and the committed offset; below it the fold is silent. A committed offset below what the state
-remembers as committed means that somebody rewound the group: the state is dropped, folded silently up to the
-committed offset, and everything after it is emitted again.
+On assign the state is folded from its stored offset to the end offset taken *after* the assignment; until then the inputs of that
+partition stay paused and nothing is decided. Where a fold starts and where emission starts is in `enact.kafka.owned_partition`.
 
 Nothing is taken from the client about pauses: a partition that comes back can come back paused, so every
 assignment says for each of its partitions whether it is read.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from enact.errors import FencedError
 from enact.failpoints import Failpoint, hit
+from enact.kafka.owned_partition import OwnedPartition, Phase, restore_plan
 from enact.kafka.state import PartitionState
 from enact.kafka.transport import NextOffset, Reader, TopicPartition
 from enact.log import get_logger
 
 _log = get_logger("kernel")
-
-
-class Phase(StrEnum):
-    """Where an owned partition of the log stands."""
-
-    RESTORING = "RESTORING"
-    LIVE = "LIVE"
-    QUARANTINED = "QUARANTINED"
-
-
-@dataclass(slots=True)
-class OwnedPartition:
-    """One owned partition of the log, with its state."""
-
-    state: PartitionState
-    emit_from: NextOffset
-    restore_to: NextOffset
-    phase: Phase
 
 
 class Assignment:
@@ -55,7 +33,9 @@ class Assignment:
         on_live: Callable[[int], None],
         before_revoke: Callable[[Sequence[TopicPartition]], None],
         on_gone: Callable[[Sequence[TopicPartition]], None],
+        tell_lost: Callable[[int], None] = lambda _: None,
     ) -> None:
+        """`tell_lost` hears how many records retention deleted before this group had read them."""
         self._reader = reader
         self._inputs = frozenset(inputs)
         self._log_topic = log
@@ -63,6 +43,7 @@ class Assignment:
         self._on_live = on_live
         self._before_revoke = before_revoke
         self._on_gone = on_gone
+        self._tell_lost = tell_lost
         self.owned: dict[int, OwnedPartition] = {}
         self.partitions: set[TopicPartition] = set()
         self.has_joined = False
@@ -78,6 +59,7 @@ class Assignment:
         self.partitions.update(partitions)
         logs = [tp for tp in partitions if tp.topic == self._log_topic]
         starts = self._open(logs) if logs else {}
+        starts |= self._input_starts([tp for tp in partitions if tp.topic in self._inputs])
         waiting = [tp for tp in partitions if self._must_wait(tp)]
         self._reader.resume([tp for tp in partitions if tp not in waiting])
         self._reader.pause(waiting)
@@ -147,11 +129,37 @@ class Assignment:
             if (left_open := self.owned.pop(tp.partition, None)) is not None:
                 left_open.state.close()
             state = PartitionState(self._folder / str(tp.partition), tp.partition)
-            owned, starts[tp] = _restore_plan(state, begins[tp], ends[tp], committed[tp])
+            is_missing = state.applied is None or state.applied < begins[tp]
+            owned, starts[tp] = restore_plan(state, begins[tp], ends[tp], committed[tp])
+            if is_missing and (at := committed[tp]) is not None and at < begins[tp]:
+                self._lost(tp, at, begins[tp])
             self.owned[tp.partition] = owned
             if committed[tp] is None and owned.phase is not Phase.QUARANTINED:
                 self._uncommitted[tp] = ends[tp]
         return starts
+
+    def _input_starts(self, inputs: Sequence[TopicPartition]) -> dict[TopicPartition, NextOffset]:
+        """An input is read from where it was left, or from its start if that is no longer there.
+
+        Nobody can bring back what retention deleted, and waiting would only lose more: it is said, counted, and the rest is read.
+        An input that was cut off behind us is read again from its start, because to read twice does no harm (docs/decisions/0016).
+        """
+        committed = self._reader.committed(inputs)
+        begins, ends = self._reader.begin_offsets(inputs), self._reader.end_offsets(inputs)
+        starts: dict[TopicPartition, NextOffset] = {}
+        for tp in inputs:
+            at = committed[tp]
+            starts[tp] = begins[tp] if at is None or not begins[tp] <= at <= ends[tp] else at
+            if at is not None and at < begins[tp]:
+                self._lost(tp, at, begins[tp])
+            elif at is not None and at > ends[tp]:
+                _log.error("input_cut_off", topic=tp.topic, partition=tp.partition, next_offset=at, end_offset=ends[tp])
+        return starts
+
+    def _lost(self, tp: TopicPartition, committed: NextOffset, begin: NextOffset) -> None:
+        lost = begin - committed
+        _log.error("records_lost", topic=tp.topic, partition=tp.partition, next_offset=committed, begin_offset=begin, count=lost)
+        self._tell_lost(lost)
 
     def _live_if_restored(self, partition: int, next_offset: NextOffset) -> None:
         owned = self.owned[partition]
@@ -175,38 +183,6 @@ class Assignment:
         logs = {tp.partition for tp in left if tp.topic == self._log_topic}
         if any(tp.partition in logs for tp in self.partitions):
             raise FencedError("A partition of the log left without its inputs: the assignor must keep co-partitioned topics together.")
-
-
-def _restore_plan(
-    state: PartitionState, begin: NextOffset, end: NextOffset, committed: NextOffset | None
-) -> tuple[OwnedPartition, NextOffset]:
-    """Where to start folding, where emission starts, and whether the partition can be trusted at all.
-
-    The way out of a quarantine is a new committed offset: one below what the state remembers rebuilds the state.
-    """
-    if committed is None and end > begin:
-        why = "the log has records but the group has no committed offset: commit the offset from which to emit, then start again"
-        return _quarantined(state, end, why)
-    if committed is not None and committed > end:
-        return _quarantined(state, end, "the committed offset lies beyond the log's end: records were cut off; commit an offset it holds")
-    if committed is not None and state.committed is not None and committed < state.committed:
-        _log.warning("group_rewound", partition=state.partition, next_offset=committed)
-        state.drop()
-    if state.applied is not None and state.applied > end:
-        return _quarantined(state, end, "the state knows records beyond the end of the log: they were cut off; commit an offset it holds")
-    if state.applied is not None and state.applied < begin:
-        _log.warning("state_older_than_log", partition=state.partition, next_offset=state.applied)
-        state.drop()
-    if committed is not None:
-        state.remember_committed(committed)
-    start = state.applied if state.applied is not None else begin
-    emit_from = max(start, committed if committed is not None else end)
-    return OwnedPartition(state, emit_from, end, Phase.RESTORING), start
-
-
-def _quarantined(state: PartitionState, end: NextOffset, why: str) -> tuple[OwnedPartition, NextOffset]:
-    _log.error("partition_quarantined", partition=state.partition, next_offset=state.applied or 0, end_offset=end, reason=why)
-    return OwnedPartition(state, end, end, Phase.QUARANTINED), end
 
 
 def _names(partitions: Sequence[TopicPartition]) -> list[str]:

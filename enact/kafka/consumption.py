@@ -191,7 +191,8 @@ def record_of(message: Message) -> InRecord:
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     if topic is None or partition is None or offset is None:
         raise BrokerError("The client brought a record without its topic, partition or offset.")
-    return InRecord(topic, partition, Offset(offset), message.timestamp()[1], message.key(), message.value(), _headers(message))
+    written_ms, epoch = message.timestamp()[1], message.leader_epoch()
+    return InRecord(topic, partition, Offset(offset), written_ms, message.key(), message.value(), _headers(message), epoch)
 
 
 def _headers(message: Message) -> tuple[tuple[str, bytes], ...]:

@@ -51,6 +51,7 @@ class LocalBroker:
     def __init__(self, clock: Clock | None = None, *, max_wait_s: float = 0.0) -> None:
         self.clock: Clock = clock if clock is not None else ManualClock()
         self.max_wait_s = max_wait_s
+        self.leader_epoch = 0
         self.commits: dict[str, dict[TopicPartition, NextOffset]] = {}
         self._topics: dict[str, _Topic] = {}
         self._arrived = threading.Condition(threading.RLock())
@@ -86,6 +87,13 @@ class LocalBroker:
             log = self._log(partition)
             log.records = log.records[max(0, begin - log.begin) :]
             log.begin = max(log.begin, begin)
+
+    def lose(self, partition: TopicPartition, end: NextOffset) -> None:
+        """A broker that lost what it had acknowledged: the log ends at `end` now, under another leader."""
+        with self._arrived:
+            log = self._log(partition)
+            del log.records[max(0, end - log.begin) :]
+            self.leader_epoch += 1
 
     def records(self, topic: str, partition: int | None = None) -> list[InRecord]:
         """What lies in a topic (or in one partition of it): for assertions."""
@@ -131,7 +139,16 @@ class LocalBroker:
                     return fault.error, -1
             offset = Offset(log.end)
             log.records.append(
-                InRecord(record.topic, record.partition, offset, self.clock.wall_ms(), record.key, record.value, record.headers)
+                InRecord(
+                    record.topic,
+                    record.partition,
+                    offset,
+                    self.clock.wall_ms(),
+                    record.key,
+                    record.value,
+                    record.headers,
+                    self.leader_epoch,
+                )
             )
             self._arrived.notify_all()
             return (None, offset) if fault is None else (fault.error, -1)

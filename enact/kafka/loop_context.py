@@ -69,6 +69,9 @@ class LoopMeter(Protocol):
     def rewound(self) -> None:
         """A batch is taken again."""
 
+    def lost(self, records: int) -> None:
+        """Retention deleted so many records before this stage had read them."""
+
     def restoring(self, remaining: int) -> None:
         """Records of the log that are still to be folded."""
 

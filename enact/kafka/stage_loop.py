@@ -16,13 +16,14 @@ from typing import NamedTuple
 
 from enact.errors import BrokerError, DeliveryError, EnactError, ErrorCode, FencedError, RecordTooLargeError, StateLostError
 from enact.failpoints import Failpoint, hit
-from enact.kafka.assignment import Assignment, OwnedPartition, Phase
+from enact.kafka.assignment import Assignment
 from enact.kafka.crash_marker import CrashMarker, Span, spans_of
 from enact.kafka.dead_letter import dead_letter_record, letter_for
 from enact.kafka.flood_guard import FloodGuard
 from enact.kafka.loop_context import ActiveStage, LoopContext
 from enact.kafka.membership import Membership
 from enact.kafka.offsets import Offsets
+from enact.kafka.owned_partition import OwnedPartition, Phase
 from enact.kafka.pace import Pace
 from enact.kafka.single_mode import SingleMode
 from enact.kafka.stage import DeadLetter, Effect, Stage
@@ -66,6 +67,7 @@ class StageLoop:
             on_live=self._on_live,
             before_revoke=self._before_revoke,
             on_gone=self._on_gone,
+            tell_lost=context.meter.lost,
         )
         self._offsets = Offsets(context.reader, context.clock, self._assignment, log=stage.log, done=self._done)
         self._membership = Membership(context.reader, context.clock, self._assignment)
@@ -185,7 +187,11 @@ class StageLoop:
     def _fold(self, record: InRecord, owned: OwnedPartition) -> Sequence[Effect]:
         """A record of the log is never dead-lettered: one that cannot be folded quarantines its partition."""
         try:
+            if owned.is_witness(record):
+                self._meter.ended(record.topic, "silent")
+                return ()
             self._require_harmless(record)
+            owned.epoch = record.leader_epoch
             is_silent = owned.state.is_silent = record.offset < owned.emit_from
             effects = self._stage.fold(record, owned.state)
         except ESCAPES:
@@ -230,7 +236,8 @@ class StageLoop:
         committed = self._reader.committed_by_us()
         for tp, position in moved.items():
             if tp.topic == self._stage.log:
-                self._assignment.owned[tp.partition].state.persist(position, committed.get(tp))
+                owned = self._assignment.owned[tp.partition]
+                owned.state.persist(position, committed.get(tp), epoch=owned.epoch)
         hit(Failpoint.AFTER_STATE_WRITE)
         self._marker.passed({tp: spans[tp] for tp in moved})
         self._advance(moved)

@@ -23,10 +23,11 @@ _log = get_logger("kernel")
 
 
 class _Meta(msgspec.Struct):
-    """Where this state stands: the log's next offset, and what was last seen committed for it."""
+    """Where this state stands: the log's next offset, what was last seen committed for it, the epoch of the last record folded."""
 
     applied: int | None = None
     committed: int | None = None
+    epoch: int | None = None
 
 
 class PartitionState:
@@ -87,6 +88,11 @@ class PartitionState:
         """The highest committed offset of the log that this state remembers."""
         return None if self._meta.committed is None else NextOffset(self._meta.committed)
 
+    @property
+    def epoch(self) -> int | None:
+        """Under which leader the last folded record was taken; None = not known."""
+        return self._meta.epoch
+
     def get(self, key: bytes) -> bytes | None:
         """The value, this batch's writes included."""
         if key in self._dirty:
@@ -113,10 +119,10 @@ class PartitionState:
             yield key
             iterator.next()
 
-    def persist(self, applied: NextOffset, committed: NextOffset | None = None) -> None:
-        """Write everything with the applied offset, atomically; remember `committed` if it is higher than what is remembered."""
+    def persist(self, applied: NextOffset, committed: NextOffset | None = None, *, epoch: int | None = None) -> None:
+        """Write everything with the applied offset and its leader epoch, atomically; remember `committed` if it is the highest so far."""
         self.before_persist()
-        meta = _Meta(applied, _highest(self._meta.committed, committed))
+        meta = _Meta(applied, _highest(self._meta.committed, committed), epoch)
         batch = WriteBatch(raw_mode=True)
         for key, value in self._dirty.items():
             if value is None:
@@ -131,7 +137,7 @@ class PartitionState:
     def remember_committed(self, committed: NextOffset) -> None:
         """The group's committed offset has reached this; what waits for `persist` goes on waiting."""
         if self._meta.committed is None or committed > self._meta.committed:
-            meta = _Meta(self._meta.applied, committed)
+            meta = _Meta(self._meta.applied, committed, self._meta.epoch)
             self._db.put(_META_KEY, msgspec.msgpack.encode(meta))
             self._meta = meta
 

@@ -23,7 +23,7 @@ class TopicPartition(NamedTuple):
 
 
 class InRecord(Struct, frozen=True):
-    """A record as it was read. `timestamp_ms` is the broker's LogAppendTime."""
+    """A record as it was read. `timestamp_ms` is the broker's LogAppendTime, `leader_epoch` under which leader it was taken."""
 
     topic: str
     partition: int
@@ -32,6 +32,7 @@ class InRecord(Struct, frozen=True):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    leader_epoch: int | None = None
 
 
 class OutRecord(Struct, frozen=True):

@@ -75,6 +75,7 @@ ROWS: tuple[Row, ...] = (
                 alarm_at=300,
             ),
             _number("Quarantined", "Partitions that wait for an operator.", "sum(enact_partitions_quarantined)", alarm_at=1),
+            _number("Lost", "Records that retention deleted unread, in a day.", "sum(increase(enact_records_lost_total[1d]))", alarm_at=1),
         ),
     ),
     Row(

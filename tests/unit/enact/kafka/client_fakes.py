@@ -26,6 +26,9 @@ class FakeMessage:
     def offset(self) -> int | None:
         return self._offset
 
+    def leader_epoch(self) -> int:
+        return 3
+
     def timestamp(self) -> tuple[int, int]:
         return 1, 7
 

@@ -131,6 +131,7 @@ class Meter:
     results: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     letters: list[ErrorCode] = field(default_factory=list)
     rewinds: int = 0
+    lost_records: int = 0
     remaining: int = 0
     quarantined_now: int = 0
 
@@ -150,6 +151,9 @@ class Meter:
 
     def rewound(self) -> None:
         self.rewinds += 1
+
+    def lost(self, records: int) -> None:
+        self.lost_records += records
 
     def restoring(self, remaining: int) -> None:
         self.remaining = remaining

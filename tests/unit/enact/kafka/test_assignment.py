@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from enact.kafka.assignment import Assignment, OwnedPartition, Phase
+from enact.kafka.assignment import Assignment
+from enact.kafka.owned_partition import OwnedPartition, Phase
 from enact.kafka.stage_loop import NO_QUARANTINE
 from enact.kafka.state import PartitionState
 from enact.kafka.transport import InRecord, NextOffset, TopicPartition

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from enact.errors import FencedError
-from enact.kafka.assignment import Assignment, OwnedPartition, Phase
+from enact.kafka.assignment import Assignment
+from enact.kafka.owned_partition import OwnedPartition, Phase
 from enact.kafka.state import PartitionState
 from enact.kafka.transport import NextOffset, TopicPartition
 from tests.unit.enact.kafka.loop_rig import INPUT, LOG, OUT, Life, Rig
