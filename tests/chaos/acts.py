@@ -1,15 +1,18 @@
 """Does to a running enact what the plan says, and notes each fault with when it began and ended."""
 
 import os
+import random
 import signal
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 from enact.errors import EnactError
 from enact.records import ApprovedIntent
 from tests.chaos.cluster import ChaosWorld, Lane
+from tests.chaos.forging import forge
 from tests.chaos.journal import Journal, now_ms
 from tests.chaos.people import People
 from tests.chaos.plan import Act
@@ -81,6 +84,10 @@ class Stage:
                 self._wait(act.for_s)
             case "world":
                 self._misbehave(act)
+            case "expire_tokens":
+                self._expire_tokens()
+            case "forge":
+                forge(self._world, random.Random(act.detail["choice"]), 3)
             case "broker_kill":
                 with self._broker:
                     from_ms, to_ms = self._lane.kill_broker(act.for_s)
@@ -121,10 +128,12 @@ class Stage:
         clock.set_offset(0)
 
     def _misbehave(self, act: Act) -> None:
-        try:
+        with suppress(EnactError):  # the practice world itself is down
             self._world.sandbox.set_mode(**act.detail)
-        except EnactError:
-            return  # the practice world itself is down
+
+    def _expire_tokens(self) -> None:
+        with suppress(EnactError):  # the practice world itself is down
+            self._world.sandbox.expire_tokens()
 
     def _engage(self, act: Act) -> None:
         engagement_id = self._people.engage(act.target, act.detail["mode"])
@@ -142,7 +151,5 @@ class Stage:
 
 
 def _send(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        return

@@ -18,6 +18,7 @@ from enact.errors import EnactError
 from enact.failpoints import Failpoint
 from enact.lifecycle import TERMINAL
 from enact.records import ApprovedIntent, Status
+from tests.approvals import AUDIENCE, ISSUER, Pair, write_keys
 from tests.chaos.acts import Stage
 from tests.chaos.cluster import ChaosWorld, Lane
 from tests.chaos.journal import Journal, now_ms
@@ -53,7 +54,8 @@ class Run:
         self.journal = Journal(path)
         self._lane = lane
         self.failpoints_told = self.failpoints()
-        environ = {"ENACT_FAILPOINTS": self.failpoints_told, **self.environ()}
+        self._pair = Pair()
+        environ = {"ENACT_FAILPOINTS": self.failpoints_told, **self._approvals(path), **self.environ()}
         self._world = ChaosWorld(lane, path / "world", f"c{path.name}", instances=size.instances, stage_environ=environ)
         self._people = People(self._world, self.journal)
         self._published: list[ApprovedIntent] = []
@@ -73,6 +75,11 @@ class Run:
         """Further settings of the stages."""
         return {}
 
+    def _approvals(self, path: Path) -> dict[str, str]:
+        """Whose signatures count."""
+        file = write_keys(path / "keys.json", self._pair.jwk())
+        return {"ENACT_APPROVAL__KEYS_FILE": str(file), "ENACT_APPROVAL__AUDIENCE": AUDIENCE, "ENACT_APPROVAL__ISSUERS": ISSUER}
+
     def facts(self) -> dict[str, Any]:
         """What the journal says of this run from the beginning."""
         return {"kind": "random", "intents": self.size.intents}
@@ -85,7 +92,7 @@ class Run:
 
     def harm(self) -> None:
         """Publish and do harm, then heal."""
-        traffic = plan_traffic(self._random, count=self.size.intents, over_s=self.size.over_s, run=f"r{self.seed}")
+        traffic = plan_traffic(self._random, self._pair, count=self.size.intents, over_s=self.size.over_s, run=f"r{self.seed}")
         names = sorted(self._world.pids())
         acts = self.acts(names)
         stage = Stage(self._lane, self._world, self.journal, self._people, self._published)

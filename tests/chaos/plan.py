@@ -31,9 +31,11 @@ KINDS = {
     "world_freeze": 1,
     "engage": 3,
     "cancel": 4,
+    "forge": 1,
+    "expire_tokens": 1,
 }
 """Kinds of acts and how often each is chosen."""
-AT_MOST = {"broker_kill": 2, "broker_stop": 1, "world_kill": 2, "engage": 4}
+AT_MOST = {"broker_kill": 2, "broker_stop": 1, "world_kill": 2, "engage": 4, "forge": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +133,10 @@ def _cancel(chosen: random.Random, at_s: float, names: Sequence[str]) -> Act:
     return Act(at_s=at_s, kind="cancel", detail={"choice": chosen.random()})
 
 
+def _forge(chosen: random.Random, at_s: float, names: Sequence[str]) -> Act:
+    return Act(at_s=at_s + 5, kind="forge", target="tool-calls", detail={"choice": chosen.random()})
+
+
 def _plain(kind: str, least_s: float, most_s: float) -> Callable[[random.Random, float, Sequence[str]], Act]:
     def make(chosen: random.Random, at_s: float, names: Sequence[str]) -> Act:
         return Act(at_s=at_s, kind=kind, for_s=chosen.uniform(least_s, most_s))
@@ -155,5 +161,7 @@ _MAKE: dict[str, Callable[[random.Random, float, Sequence[str]], Act]] = {
     "world_kill": _plain("world_kill", 0, 0),
     "world_freeze": _plain("world_freeze", 0.5, 6),
     "engage": _engage,
+    "forge": _forge,
+    "expire_tokens": _plain("expire_tokens", 0, 0),
     "cancel": _cancel,
 }

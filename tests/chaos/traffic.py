@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from enact.records import ApprovedIntent, Target
+from tests.approvals import Pair
 from tests.e2e.intents import TENANTS, make_intent
+from tests.hostile.approvals import HOSTILE_APPROVALS
 
 SHARES = {
     "CREATE_CRM_TASK": 30,
@@ -20,6 +22,10 @@ SHARES = {
 """How many of a hundred intents ask for what; the classes are UPSERT, IDEMPOTENT, NONE, UPSERT, IDEMPOTENT, UPSERT."""
 
 
+FORGERIES = tuple(hostile for hostile in HOSTILE_APPROVALS if hostile.name != "not signed at all")
+"""Signed approvals that must not count."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """One publication: what, when (seconds into the run), and whether its approval is worth anything."""
@@ -29,35 +35,40 @@ class Planned:
     is_approved: bool = True
 
 
-def plan_traffic(chosen: random.Random, *, count: int, over_s: float, run: str) -> list[Planned]:
-    """`count` intents spread over `over_s` seconds, and one in ten of them again later; in order of time."""
+def plan_traffic(chosen: random.Random, pair: Pair, *, count: int, over_s: float, run: str) -> list[Planned]:
+    """`count` intents spread over `over_s` seconds, and one in ten of them again later; in order of time.
+
+    Stages trust the key pair: good approvals are signed with it or not signed at all, as the development profile allows.
+    """
     planned: list[Planned] = []
     for number in range(count):
-        one = _one(chosen, f"{run}-{number}", at_s=chosen.uniform(0, over_s))
+        one = _one(chosen, pair, f"{run}-{number}", at_s=chosen.uniform(0, over_s))
         planned.append(one)
         if chosen.random() < 0.1:
-            planned += [replace(one, at_s=one.at_s + chosen.uniform(0, 10)) for _ in range(chosen.choice((1, 1, 2)))]
+            planned += [replace(one, at_s=min(one.at_s + chosen.uniform(0, 10), over_s)) for _ in range(chosen.choice((1, 1, 2)))]
     return sorted(planned, key=lambda one: one.at_s)
 
 
-def _one(chosen: random.Random, name: str, *, at_s: float) -> Planned:
+def _one(chosen: random.Random, pair: Pair, name: str, *, at_s: float) -> Planned:
     action_type = chosen.choices(list(SHARES), list(SHARES.values()))[0]
     tenant_id = chosen.choice(TENANTS)
     more: dict[str, Any] = _particulars(chosen, action_type, name)
-    fate = chosen.random()
+    fate, is_signed = chosen.random(), chosen.random() < 0.5
     if fate < 0.05:
-        more["lifetime_s"] = round(at_s) + chosen.randint(2, 12)
+        more["lifetime_s"], is_signed = round(at_s) + chosen.randint(2, 12), False
     elif fate < 0.07:
         more["parameters_"] = {"nothing": "that the action type knows"}
     intent = make_intent(name, action_type, tenant_id=tenant_id, **more)
-    if 0.07 <= fate < 0.11:
-        return Planned(at_s=at_s, intent=_unapproved(chosen, intent), is_approved=False)
-    return Planned(at_s=at_s, intent=intent)
+    if 0.07 <= fate < 0.12:
+        return Planned(at_s=at_s, intent=_unapproved(chosen, pair, intent), is_approved=False)
+    return Planned(at_s=at_s, intent=pair.approve(intent) if is_signed else intent)
 
 
-def _unapproved(chosen: random.Random, intent: ApprovedIntent) -> ApprovedIntent:
+def _unapproved(chosen: random.Random, pair: Pair, intent: ApprovedIntent) -> ApprovedIntent:
     """The same, asked for by somebody who may not."""
     approval = intent.approval
+    if chosen.random() < 0.7:
+        return chosen.choice(FORGERIES).make(pair, intent)
     return chosen.choice(
         (
             msgspec.structs.replace(intent, status="PROPOSED"),
