@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cli.processes import EXIT_CONFIGURATION, BackOff, Launch, ProcessSpec, Running, exit_in_words, log_tail
+from enact.broker.ports import is_free
 from enact.clock import Clock
 from enact.errors import EnactError
 
@@ -95,6 +96,12 @@ class Child:
     def _ended(self, status: int, now_s: float) -> Change:
         """It ended without being asked to."""
         words = exit_in_words(status)
+        if status == EXIT_CONFIGURATION and self._lost_its_port():
+            taken, self.spec = self.spec.health_port, self.spec.moved()
+            self._next_start_s = now_s
+            return self._to(
+                ChildState.WAITING, f"{self.name}: another program took port {taken} first; starting it on {self.spec.health_port}"
+            )
         if status == EXIT_CONFIGURATION:
             return self._to(
                 ChildState.REFUSED,
@@ -104,6 +111,11 @@ class Child:
         delay_s = self._back_off.after_running(now_s - self._started_s)
         self._next_start_s = now_s + delay_s
         return self._to(ChildState.WAITING, f"{self.name} ended ({words}): starting it again in {delay_s:g} s; log: {self.log_path}")
+
+    def _lost_its_port(self) -> bool:
+        """True if a port that was free when it was chosen is somebody else's now: between the two anybody could take it."""
+        port = self.spec.health_port
+        return self.spec.may_move and port is not None and not is_free(port)
 
     def _to(self, state: ChildState, line: str) -> Change:
         self.state = state

@@ -112,7 +112,9 @@ class Platform:
             self._is_supervising = True
             self.supervisor.start()
             self._tell_others()
-            return self.supervisor.wait_ready(timeout_s)
+            is_ready = self.supervisor.wait_ready(timeout_s)
+            self._tell_others()  # a process may have moved to another port
+            return is_ready
         except BaseException:
             self.stop()
             raise

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from topology.stages import STAGE_NAMES
 FIRST_HEALTH_PORT = 9401
 PORTS_PER_INSTANCE = 20
 API_PORT = "ENACT_API__PORT"
+HEALTH_PORT = "ENACT_HEALTH__PORT"
 EXIT_CONFIGURATION = 64
 _LOG_LIMIT_BYTES = 8 * 1024 * 1024
 
@@ -34,7 +35,7 @@ _EXITS = {
 class ProcessSpec:
     """One process to keep running. Without `health_port` it counts as ready once it runs.
 
-    `environ` is added to the supervisor's own environment.
+    `environ` is added to the supervisor's own environment. `may_move`: its health port is any free one, nobody asked for this very one.
     """
 
     stage: str
@@ -42,6 +43,12 @@ class ProcessSpec:
     instance: int = 0
     environ: Mapping[str, str] = field(default_factory=dict)
     health_port: int | None = None
+    may_move: bool = False
+
+    def moved(self) -> "ProcessSpec":
+        """The same on another free port. Raises: PortTakenError if there is none."""
+        port = free_port()
+        return replace(self, health_port=port, environ={**self.environ, HEALTH_PORT: str(port)})
 
     @property
     def name(self) -> str:
@@ -99,11 +106,13 @@ def stage_specs(
     specs: list[ProcessSpec] = []
     for k, position, stage in wanted:
         port = choose(first_port + position + PORTS_PER_INSTANCE * k, what=f"health and metrics of {stage}.{k}", setting=setting)
-        own = {"ENACT_HEALTH__PORT": str(port)}
+        own = {HEALTH_PORT: str(port)}
         if stage == "api" and k and api_port:
             own[API_PORT] = str(choose(api_port + k, what=f"api.{k}", setting=API_PORT))
         command = (sys.executable, "-P", "-m", f"services.{stage}")
-        specs.append(ProcessSpec(stage=stage, instance=k, command=command, environ={**environ, **own}, health_port=port))
+        environment = {**environ, **own}
+        spec = ProcessSpec(stage=stage, instance=k, command=command, environ=environment, health_port=port, may_move=with_free_ports)
+        specs.append(spec)
     return tuple(specs)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cli.supervisor import SELF, NotReadyError, Supervisor
 from enact.broker.errors import PortTakenError
 from enact.broker.file_lock import FileLock
 from enact.broker.pid_file import PidFile, ProcessMark, mark_of
+from enact.broker.ports import LOOPBACK, free_port
 from enact.clock import ManualClock
 from enact.errors import BrokerError, ConfigurationError
 from enact.stage_process import ExitCode
@@ -332,3 +334,48 @@ def test_each_instance_of_the_api_answers_on_its_own_port(monkeypatch: pytest.Mo
     assert len({*api_ports(3, {"ENACT_API__PORT": "8080"}, with_free_ports=True)}) == 3
     with pytest.raises(PortTakenError, match=r"Port 8082, wanted for api\.2.*ENACT_API__PORT"):
         api_ports(3, {"ENACT_API__PORT": "8080"})
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that another program listens on."""
+    with socket.socket() as other:
+        other.bind((LOOPBACK, 0))
+        other.listen(1)
+        yield other.getsockname()[1]
+
+
+def _refused(world: World, spec: ProcessSpec) -> None:
+    """It starts, and ends because it cannot start as configured."""
+    world.supervisor.keep([spec])
+    world.supervisor.start()
+    world.programs[spec.name][0].status = EXIT_CONFIGURATION
+    world.supervisor.tick()
+
+
+def test_a_process_whose_chosen_port_was_taken_meanwhile_starts_on_another(world: World, taken: int) -> None:
+    _refused(world, ProcessSpec(stage="validation", command=("x",), health_port=taken, may_move=True))
+
+    world.supervisor.tick()
+
+    (child,) = world.supervisor.children
+    assert child.state is ChildState.STARTING
+    assert child.spec.health_port not in {taken, None}
+    assert child.spec.environ == {"ENACT_HEALTH__PORT": str(child.spec.health_port)}
+    assert any(f"took port {taken} first" in line for line in world.lines("validation.0"))
+
+
+@pytest.mark.parametrize("may_move", [True, False])
+def test_a_port_that_somebody_asked_for_and_any_other_fault_of_configuration_end_it(world: World, taken: int, *, may_move: bool) -> None:
+    port = free_port() if may_move else taken
+
+    _refused(world, ProcessSpec(stage="validation", command=("x",), health_port=port, may_move=may_move))
+
+    assert world.state("validation.0") is ChildState.REFUSED
+
+
+def test_only_ports_that_nobody_asked_for_may_move() -> None:
+    asked = stage_specs(["validation"], environ={}, first_port=free_port())
+    chosen = stage_specs(["validation"], environ={}, with_free_ports=True)
+
+    assert [spec.may_move for spec in (*asked, *chosen)] == [False, True]
