@@ -14,8 +14,8 @@ from connectors.http import HttpClient
 from connectors.internal.connector import InternalConnector, Publish
 from connectors.internal.tools import TOOLS as INTERNAL_TOOLS
 from connectors.outbound_policy import OutboundPolicy
-from connectors.sandbox.connector import TOOLS as SANDBOX_TOOLS
 from connectors.sandbox.connector import SandboxConnector
+from connectors.sandbox.tools import TOOLS as SANDBOX_TOOLS
 from enact.clock import Clock
 
 

@@ -1,7 +1,8 @@
-"""The connector to `Fire`: a tool with no way to repeat or to ask, so that a lost answer ends in doubt."""
+"""The connector to `Fire`: one tool for each promise about a lost answer, so that each can be practised."""
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 
@@ -12,26 +13,10 @@ from connectors.contract import Call, CallResult, Health, Tool
 from connectors.credentials import CredentialStore
 from connectors.http import HttpClient
 from connectors.outbound_call import request_for
+from connectors.sandbox.tools import FIRE_NAMED, NAMED_PATH, PATHS, TOOLS
 from enact.clock import Clock
-from enact.errors import PermanentError, UnusableAnswerError
-from enact.records import EffectClass, EffectKind, ExternalRef, Step
-
-PATH: Final = "/sandbox/fire"
-FIRE_ONCE: Final = Tool(
-    name="sandbox.fire_once",
-    schema_version="1",
-    description="Fire once. Nobody can find out later whether it fired.",
-    arguments_schema={
-        "type": "object",
-        "properties": {"label": {"type": "string", "minLength": 1, "maxLength": 255}},
-        "required": ["label"],
-        "additionalProperties": False,
-    },
-    result_schema={"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]},
-    effect_class=EffectClass(kind=EffectKind.NONE),
-    timeout_ms=5_000,
-)
-TOOLS: Final = (FIRE_ONCE,)
+from enact.errors import AmbiguousError, DownstreamError, PermanentError, UnusableAnswerError
+from enact.records import ExternalRef, Step
 
 
 class SandboxConnector:
@@ -46,7 +31,7 @@ class SandboxConnector:
         self._arguments = ArgumentCheck(TOOLS)
 
     def tools(self) -> tuple[Tool, ...]:
-        """Fire once."""
+        """Three ways to fire."""
         return TOOLS
 
     def validate(self, tool_name: str, arguments: Mapping[str, Any]) -> None:
@@ -57,8 +42,9 @@ class SandboxConnector:
         """Fire."""
         self._arguments.check_call(call, Step.EXECUTE)
         access = await self._tokens.get(call.tenant_id, self.name)
-        body = orjson.dumps({"label": call.arguments["label"]})
-        answer = await self._http.send(request_for(call, access, method="POST", path=PATH, body=body, is_fresh=True))
+        reference = {"reference": call.idempotency_key} if call.tool_name == FIRE_NAMED.name else {}
+        body = orjson.dumps({"label": call.arguments["label"], **reference})
+        answer = await self._http.send(request_for(call, access, method="POST", path=PATHS[call.tool_name], body=body, is_fresh=True))
         failure = failure_of(answer, system="The sandbox", provider_code=None, not_applied={}, clock=self._clock)
         error = self._tokens.settle(access, answer.status, failure)
         if error is not None:
@@ -67,8 +53,7 @@ class SandboxConnector:
         fire_id = said.get("id") if isinstance(said, dict) else None
         if not isinstance(fire_id, str):
             raise UnusableAnswerError(f"The sandbox answered {answer.status} without an id; it may have fired.")
-        ref = ExternalRef(system=self.name, object_type="Fire", object_id=fire_id)
-        return CallResult(refs=(ref,), tool_run_ref=call.attempt_marker, response=answer.body)
+        return self._result(call, fire_id, answer.body)
 
     async def compensate(self, call: Call) -> CallResult:
         """What was fired stays fired. Raises: PermanentError."""
@@ -76,8 +61,28 @@ class SandboxConnector:
         raise PermanentError(f"{call.tool_name} cannot be undone.")
 
     async def look_up(self, call: Call) -> CallResult | None:
-        """Nobody can find out. Raises: PermanentError."""
-        raise PermanentError(f"{call.tool_name} offers no look-up: a person has to find out and say.")
+        """Ask for the reference of `fire_named`. Raises: PermanentError for the others: nobody can find out."""
+        if call.tool_name != FIRE_NAMED.name:
+            raise PermanentError(f"{call.tool_name} offers no look-up: a person has to find out and say.")
+        self._arguments.check_call(call, Step.EXECUTE)
+        access = await self._tokens.get(call.tenant_id, self.name)
+        path = f"{NAMED_PATH}?reference={quote(call.idempotency_key, safe='')}"
+        try:
+            answer = await self._http.send(request_for(call, access, method="GET", path=path, is_fresh=True))
+            failure = failure_of(answer, system="The sandbox", provider_code=None, not_applied={}, clock=self._clock)
+            error = self._tokens.settle(access, answer.status, failure)
+            if error is not None:
+                raise error
+            said = json_of(answer, system="The sandbox")
+        except AmbiguousError as lost:  # of a question it is certain that it changed nothing
+            raise DownstreamError("The sandbox did not answer the look-up; it may be asked again.") from lost
+        match said:
+            case {"ids": []}:
+                return None
+            case {"ids": [str(fire_id), *_]}:
+                return self._result(call, fire_id, answer.body)
+            case _:
+                raise DownstreamError("The sandbox's answer to the look-up holds no ids; it may be asked again.")
 
     async def health(self) -> Health:
         """The sandbox is asked by the CRM connector."""
@@ -86,3 +91,7 @@ class SandboxConnector:
     async def close(self) -> None:
         """Close the HTTP client, which the connectors of a process share: they are closed together."""
         await self._http.close()
+
+    def _result(self, call: Call, fire_id: str, response: bytes) -> CallResult:
+        ref = ExternalRef(system=self.name, object_type="Fire", object_id=fire_id)
+        return CallResult(refs=(ref,), tool_run_ref=call.attempt_marker, response=response)

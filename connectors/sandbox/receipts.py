@@ -15,6 +15,7 @@ from connectors.sandbox.modes import Asked, Behaviour, Modes, Rule
 from connectors.sandbox.odd_answers import broken_json, huge, redirect
 from connectors.sandbox.store import Receipt, Store
 from connectors.sandbox.tool_names import tool_of
+from connectors.sandbox.tools import FIRE_PATH
 
 RECEIPT: Final[web.RequestKey[Receipt]] = web.RequestKey("receipt", Receipt)
 TENANT: Final[web.RequestKey[str]] = web.RequestKey("tenant", str)
@@ -170,13 +171,13 @@ def _kind(request: web.Request) -> str | None:
     path = request.path
     if path == "/services/oauth2/token":
         return "token"
-    if path.rstrip("/") == "/services/data" or not path.startswith(("/services/", "/sandbox/fire")):
+    if path.rstrip("/") == "/services/data" or not path.startswith(("/services/", FIRE_PATH)):
         return None
     return "write" if request.method in WRITES else "read"
 
 
 def _object_type(request: web.Request) -> str | None:
-    if request.path == "/sandbox/fire":
+    if request.path.startswith(FIRE_PATH):
         return "Fire"
     return request.match_info.get("object")
 

@@ -27,6 +27,8 @@ CREATE TABLE IF NOT EXISTS objects (
 CREATE UNIQUE INDEX IF NOT EXISTS objects_by_external_id ON objects (tenant, object_type, external_id)
   WHERE external_id IS NOT NULL AND is_deleted = 0;
 CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, tenant TEXT NOT NULL, expires_ms INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS keys (tenant TEXT NOT NULL, key TEXT NOT NULL, object_id TEXT NOT NULL, at_ms INTEGER NOT NULL,
+  PRIMARY KEY (tenant, key));
 CREATE TABLE IF NOT EXISTS modes (id INTEGER PRIMARY KEY, rule TEXT NOT NULL, remaining INTEGER);
 """
 FILTERS: Final = {

@@ -3,9 +3,11 @@
 import re
 from typing import Final
 
+from connectors.sandbox.tools import PATHS
+
 _SOBJECT = r"/services/data/v\d+\.\d+/sobjects"
 TOOLS: Final = (
-    ("POST", re.compile(r"/sandbox/fire"), "sandbox.fire_once"),
+    *(("POST", re.compile(re.escape(path)), tool) for tool, path in PATHS.items()),
     ("PATCH", re.compile(rf"{_SOBJECT}/Task/Enact_Key__c/[^/]+"), "crm.create_task"),
     ("DELETE", re.compile(rf"{_SOBJECT}/Task/Enact_Key__c/[^/]+"), "crm.delete_task"),
     ("PATCH", re.compile(rf"{_SOBJECT}/Opportunity/Enact_Key__c/[^/]+"), "crm.create_opportunity"),

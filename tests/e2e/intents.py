@@ -17,6 +17,8 @@ def make_intent(
         "CREATE_CRM_TASK": {"subject": f"Call about {number}"},
         "CREATE_INTERNAL_NOTE": {"title": f"Note {number}"},
         "SANDBOX_FIRE_ONCE": {"label": f"fire {number}"},
+        "SANDBOX_FIRE_KEYED": {"label": f"fire {number}"},
+        "SANDBOX_FIRE_NAMED": {"label": f"fire {number}"},
     }
     parameters = changes.pop("parameters_", defaults.get(action_type, {}))
     now_s = int(time.time())

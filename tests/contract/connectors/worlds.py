@@ -253,11 +253,23 @@ CRM: dict[str, tuple[Callable[..., Call], Callable[[], Call | None], Callable[[S
     "crm opportunity": (opportunity_call, opportunity_undo, living("Opportunity")),
     "crm field": (field_call, no_undo, fields_set),
 }
-WORLDS = (*INTERNAL, *CRM, "sandbox fire")
 
 
-def fire_call(**changes: Any) -> Call:
-    return make_call("sandbox.fire_once", {"label": SECRET_VALUE}, **changes)
+def fire_with(tool_name: str) -> Callable[..., Call]:
+    """Calls of one of the tools that fire."""
+
+    def call(**changes: Any) -> Call:
+        return make_call(changes.pop("tool_name", tool_name), {"label": SECRET_VALUE}, **changes)
+
+    return call
+
+
+FIRES = {
+    "sandbox fire": fire_with("sandbox.fire_once"),
+    "sandbox fire keyed": fire_with("sandbox.fire_keyed"),
+    "sandbox fire named": fire_with("sandbox.fire_named"),
+}
+WORLDS = (*INTERNAL, *CRM, *FIRES)
 
 
 @asynccontextmanager
@@ -277,7 +289,7 @@ async def world(name: str, folder: Path, admin: SandboxAdmin) -> AsyncIterator[W
         if name == "crm field":
             admin.add_object("acme", "Account", {"Name": "Acme", "Industry": "Energy"}, id=RECORD_ID)
     else:
-        made = SandboxWorld(connector, admin, fire_call, no_undo, SANDBOX_FAULTS, living("Fire"), clock)
+        made = SandboxWorld(connector, admin, FIRES[name], no_undo, SANDBOX_FAULTS, living("Fire"), clock)
     try:
         yield made
     finally:

@@ -25,7 +25,11 @@ def entries(*, with_sandbox: bool) -> dict[str, ActionType]:
 def test_the_shipped_action_types_are_these() -> None:
     inside = {"CREATE_INTERNAL_NOTE", "CREATE_INTERNAL_TASK", "ATTACH_BRIEF"}
     assert set(entries(with_sandbox=False)) == inside | {"CREATE_CRM_TASK", "CREATE_OPPORTUNITY", "UPDATE_CRM_FIELD"}
-    assert set(entries(with_sandbox=True)) - set(entries(with_sandbox=False)) == {"SANDBOX_FIRE_ONCE"}
+    assert set(entries(with_sandbox=True)) - set(entries(with_sandbox=False)) == {
+        "SANDBOX_FIRE_ONCE",
+        "SANDBOX_FIRE_KEYED",
+        "SANDBOX_FIRE_NAMED",
+    }
 
 
 def test_an_entry_asks_of_its_tool_only_what_the_tool_can_keep() -> None:

@@ -12,7 +12,7 @@ from connectors.http import HttpAnswer, HttpClient, HttpRequest
 from connectors.outbound_policy import OutboundPolicy
 from connectors.sandbox.connector import SandboxConnector
 from enact.clock import ManualClock
-from enact.errors import AmbiguousError, PermanentError
+from enact.errors import AmbiguousError, DownstreamError, PermanentError
 from enact.records import Step
 
 
@@ -37,9 +37,9 @@ def connector(folder: Path, answer: HttpAnswer) -> tuple[SandboxConnector, OneAn
     return SandboxConnector(http, CredentialStore(folder), ManualClock()), http
 
 
-def call(step: Step = Step.EXECUTE) -> Call:
+def call(step: Step = Step.EXECUTE, tool_name: str = "sandbox.fire_once") -> Call:
     given: dict[str, Any] = {
-        "tool_name": "sandbox.fire_once",
+        "tool_name": tool_name,
         "tenant_id": "acme",
         "account_id": "account-1",
         "action_intent_id": "intent-1",
@@ -74,3 +74,11 @@ async def test_what_was_fired_cannot_be_undone_and_nobody_is_asked(tmp_path: Pat
         await fires.look_up(call())
 
     assert http.asked == []
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"ids":[7]}', b'{"ids":"fire-1"}'])
+async def test_an_answer_to_a_look_up_that_holds_no_ids_is_not_taken_for_not_found(tmp_path: Path, body: bytes) -> None:
+    fires, _ = connector(tmp_path, HttpAnswer(status=200, body=body))
+
+    with pytest.raises(DownstreamError, match="holds no ids"):
+        await fires.look_up(call(tool_name="sandbox.fire_named"))

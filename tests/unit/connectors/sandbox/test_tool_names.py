@@ -11,6 +11,9 @@ SOBJECTS = "/services/data/v60.0/sobjects"
     ("method", "path", "tool"),
     [
         ("POST", "/sandbox/fire", "sandbox.fire_once"),
+        ("POST", "/sandbox/fire-keyed", "sandbox.fire_keyed"),
+        ("POST", "/sandbox/fire-named", "sandbox.fire_named"),
+        ("GET", "/sandbox/fire-named", None),
         ("PATCH", f"{SOBJECTS}/Task/Enact_Key__c/key-1", "crm.create_task"),
         ("DELETE", f"{SOBJECTS}/Task/Enact_Key__c/key-1", "crm.delete_task"),
         ("PATCH", f"{SOBJECTS}/Opportunity/Enact_Key__c/key-1", "crm.create_opportunity"),
