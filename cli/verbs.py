@@ -45,6 +45,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "resolve": Verb("cli.resolve:resolve", "End a doubt: the call was applied, or it was not."),
         "redrive": Verb("cli.redrive:redrive", "Let an execution that ended without effect run again."),
         "doubt": Verb("cli.doubt:app", "What is in doubt: nobody can say whether it was done."),
+        "dlq": Verb("cli.dlq:app", "Dead letters: what a stage could not take, whole, with the reason."),
         "replay": Verb("cli.replay:replay", "Let a stopped stage read again from an earlier offset; nothing is called twice."),
         "switch": Verb("cli.switch:app", "Kill switches: stop calls within two seconds, everywhere."),
         "registry": Verb("cli.registry:app", "The registry: how each action type becomes a tool call, by version."),

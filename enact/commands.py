@@ -141,6 +141,11 @@ class Commands:
             return Recorded(command_id=command_id, status=seen.status, message=LATER_RECORDED)
         return redrive_answer(entry, command_id, seen, step, now_ms=self._door.clock.wall_ms())
 
+    def is_known(self, tenant_id: str, action_intent_id: str) -> bool:
+        """True if the ledger tells of this execution. Raises: BrokerError."""
+        with closing(self._ledger(tenant_id, action_intent_id)) as ledger:
+            return see(ledger.read(READ_TIMEOUT_S)) is not None
+
     def _ledger(self, tenant_id: str, action_intent_id: str) -> LedgerOfOne:
         reader = self._door.open_reader()
         try:

@@ -9,19 +9,20 @@ from cli.context import Cluster
 from enact.records import CancelRequested, ExecutionEvent, Fact, LedgerEntry, LedgerType, RedriveRequested
 from tests.unit.enact.ledger_owner import PARTITIONS, World, entry
 
-APPROVED = "t.intents.approved"
+APPROVED, RETURNED, DLQ = "t.intents.approved", "t.intents.returned", "t.validation.dlq"
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World(answer)
-    world.broker.create_topic(APPROVED, PARTITIONS)
+    for topic in (APPROVED, RETURNED, DLQ):
+        world.broker.create_topic(topic, PARTITIONS)
 
     @contextmanager
     def cluster() -> Iterator[Cluster]:
         yield InMemory(writer=world.broker.writer(), open_reader=world.open_reader, clock=world.clock, actor="cli:kim", prefix="t")
 
-    for verb in ("submit", "cancel", "cancel_all", "redrive", "resolve", "switch", "registry"):
+    for verb in ("submit", "cancel", "cancel_all", "dlq", "redrive", "resolve", "switch", "registry"):
         monkeypatch.setattr(f"cli.{verb}.cluster", cluster)
     monkeypatch.setenv("ENACT_DATA_DIR", "/nonexistent")
     return world
