@@ -20,9 +20,11 @@ from enact.errors import (
     DeliveryError,
     DownstreamError,
     EnactError,
+    NotNowError,
     RateLimitError,
     RecordTooLargeError,
     RejectedError,
+    UnusableAnswerError,
 )
 from enact.ids import idempotency_key
 from enact.records import Step
@@ -145,19 +147,19 @@ SANDBOX_FAULTS: dict[str, tuple[type[EnactError], dict[str, Any]]] = {
     "failed before": (AmbiguousError, {"behaviour": "fail_before"}),
     "failed after": (AmbiguousError, {"behaviour": "fail_after"}),
     "throttled": (RateLimitError, {"behaviour": "throttle", "retry_after_s": 7}),
-    "too early": (DownstreamError, {"behaviour": "fail_before", "status": 425}),
+    "too early": (NotNowError, {"behaviour": "fail_before", "status": 425}),
     "request timeout": (AmbiguousError, {"behaviour": "fail_before", "status": 408}),
     "rejected": (RejectedError, {"behaviour": "reject"}),
     "too slow": (AnswerTimeoutError, {"behaviour": "slow", "hang_s": 1}),
-    "huge answer": (AmbiguousError, {"behaviour": "huge"}),
-    "broken answer": (AmbiguousError, {"behaviour": "broken_json"}),
+    "huge answer": (UnusableAnswerError, {"behaviour": "huge"}),
+    "broken answer": (UnusableAnswerError, {"behaviour": "broken_json"}),
     "moved": (RejectedError, {"behaviour": "redirect"}),
-    "done, look elsewhere": (AmbiguousError, {"behaviour": "redirect", "status": 303}),
+    "done, look elsewhere": (UnusableAnswerError, {"behaviour": "redirect", "status": 303}),
     "forbidden": (AuthError, {"behaviour": "fail_before", "status": 403, "error_code": "INSUFFICIENT_ACCESS"}),
 }
 CRM_FAULTS: dict[str, tuple[type[EnactError], dict[str, Any]]] = {
     "unavailable": (DownstreamError, {"behaviour": "fail_before", "status": 503}),
-    "row locked": (DownstreamError, {"behaviour": "fail_before", "status": 400, "error_code": "UNABLE_TO_LOCK_ROW"}),
+    "row locked": (NotNowError, {"behaviour": "fail_before", "status": 400, "error_code": "UNABLE_TO_LOCK_ROW"}),
     "limit": (RateLimitError, {"behaviour": "fail_before", "status": 403, "error_code": "REQUEST_LIMIT_EXCEEDED"}),
     "login throttled": (RateLimitError, {"behaviour": "throttle", "on": "token"}),
     "login down": (DownstreamError, {"behaviour": "fail_before", "on": "token"}),
