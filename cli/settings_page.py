@@ -13,13 +13,19 @@ from enact.settings import BOOTSTRAP, BOOTSTRAP_ALIAS, KernelSettings
 from enact.settings_table import SettingRow, describe
 from services.api.settings import Settings as ApiProcessSettings
 from services.invocation.settings import InvocationSettings
+from services.reconciliation.settings import Settings as ReconciliationProcessSettings
 from services.validation.settings import Settings as ValidationProcessSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 PATH = "docs/settings.md"
 
 STAGES: Mapping[str, type[KernelSettings]] = MappingProxyType(
-    {"validation": ValidationProcessSettings, "invocation": InvocationSettings, "api": ApiProcessSettings}
+    {
+        "validation": ValidationProcessSettings,
+        "invocation": InvocationSettings,
+        "reconciliation": ReconciliationProcessSettings,
+        "api": ApiProcessSettings,
+    }
 )
 
 _INTRO = f"""# Settings

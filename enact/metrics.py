@@ -64,6 +64,14 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half_open"
 
 
+class Remedy(StrEnum):
+    """What reconciliation did about an execution that was lost on its way."""
+
+    RETURNED = "returned"
+    EXPIRED = "expired"
+    TOLD = "told"
+
+
 K = TypeVar("K", bound=StrEnum)
 
 
@@ -104,6 +112,7 @@ class Metrics:
         self.limits_file_refused = self._gauge("limits_file_refused", "1 while the newest limits file is not in force.")
         self.restore_remaining_records = self._gauge("restore_remaining_records", "Records of the assigned logs still to be folded.")
         self.partitions_quarantined = self._gauge("partitions_quarantined", "Partitions that wait for an operator.")
+        self.repairs = self._counters("repairs", "Executions found lost on their way, by what was done about them.", "remedy", Remedy)
         self.consumer_lag_records = self._gauge("consumer_lag_records", "Records behind, over all partitions of this member.")
         self.approval_keys = self._gauge("approval_keys", "Public keys in force that may sign approvals.")
         self.approval_keys_stale = self._gauge(
@@ -136,6 +145,10 @@ class Metrics:
     def ended(self, topic: str, result: str) -> None:
         """A record ended as one of `Result`. Raises: ValueError on any other word."""
         self.records[Result(result)].inc()
+
+    def ended_together(self, records: int) -> None:
+        """So many records of a batch ended as ok."""
+        self.records[Result.OK].inc(records)
 
     def handled(self, seconds: float) -> None:
         """A record was decided or folded."""

@@ -142,7 +142,7 @@ _STAGES = (
 STAGES: Mapping[str, Stage] = MappingProxyType({stage.name: stage for stage in _STAGES})
 STAGE_NAMES: tuple[str, ...] = tuple(STAGES)
 
-RUNNING_STAGES: tuple[str, ...] = ("validation", "tool_mapping", "invocation", "recording", "api")
+RUNNING_STAGES: tuple[str, ...] = ("validation", "tool_mapping", "invocation", "recording", "reconciliation", "api")
 """Stages that this version has; the others are declared and come later."""
 
 # Who stands outside the stages and still reads or writes: people's commands, upstream services, downstream readers.

@@ -69,6 +69,13 @@ GROUP = (
     Setting("max.poll.interval.ms", 300_000, "the last net; the process ends itself after 10 s without progress"),
 )
 
+PATIENT = (
+    Setting("fetch.min.bytes", 1_048_576, "a watcher is never urgent: the broker answers seldom, with much"),
+    Setting("fetch.wait.max.ms", 500, "as above; how old what is watched may be"),
+    Setting("queued.min.messages", 10_000, "a turn takes thousands"),
+    Setting("queued.max.messages.kbytes", 6_144, "as above: more than a second of a saturated cluster of ours"),
+)
+
 ADMIN = (Setting("socket.timeout.ms", 30_000, "one answer of the controller"),)
 
 
@@ -80,6 +87,11 @@ def producer_config(kafka: KafkaSettings) -> Config:
 def group_config(kafka: KafkaSettings, group: str) -> Config:
     """A member of a consumer group: no instance id (after `kill -9` static membership is fatal), no session timeout (the broker's)."""
     return {**_connection(kafka), **_values(READER), **_values(GROUP), "group.id": group}
+
+
+def patient(config: Config) -> Config:
+    """The same for a reader that lets records gather."""
+    return {**config, **_values(PATIENT)}
 
 
 def log_reader_config(kafka: KafkaSettings) -> Config:

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as ClientPartition
 
 from enact.errors import EnactError
-from enact.kafka.client_config import Config, group_config, with_statistics
+from enact.kafka.client_config import Config, group_config, patient, with_statistics
 from enact.kafka.client_errors import OffsetOutOfRangeError, translate
 from enact.kafka.consumption import Consumption, client_partition
 from enact.kafka.transport import AssignmentListener, Batch, InRecord, NextOffset, TopicPartition
@@ -36,10 +36,15 @@ class GroupReader:
         *,
         on_statistics: Callable[[str], None] | None = None,
         on_wait: Callable[[], None] = lambda: None,
+        is_patient: bool = False,
     ) -> None:
-        """`on_wait` is called while a call waits for the broker: waiting is not being stuck (`HealthState.beat`)."""
+        """`on_wait` is called while a call waits for the broker: waiting is not being stuck (`HealthState.beat`).
+
+        `is_patient`: let records gather at the broker, half a second at most.
+        """
         self.group = group
-        config: Config | dict[str, Any] = {**group_config(kafka, group), "on_commit": self._on_commit}
+        settings = group_config(kafka, group)
+        config: Config | dict[str, Any] = {**(patient(settings) if is_patient else settings), "on_commit": self._on_commit}
         if on_statistics is not None:
             config = {**with_statistics(config), "stats_cb": on_statistics}
         self._consumption = Consumption(config, request_timeout_s=kafka.request_timeout_s, on_wait=on_wait)

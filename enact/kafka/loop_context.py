@@ -54,6 +54,9 @@ class LoopMeter(Protocol):
     def ended(self, topic: str, result: str) -> None:
         """A record ended as ok, dead_letter, silent or skipped."""
 
+    def ended_together(self, records: int) -> None:
+        """So many records of a batch ended as ok."""
+
     def dead_lettered(self, code: ErrorCode) -> None:
         """A dead letter was acknowledged."""
 

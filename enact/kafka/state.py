@@ -119,9 +119,14 @@ class PartitionState:
             yield key
             iterator.next()
 
-    def persist(self, applied: NextOffset, committed: NextOffset | None = None, *, epoch: int | None = None) -> None:
-        """Write everything with the applied offset and its leader epoch, atomically; remember `committed` if it is the highest so far."""
+    def persist(self, applied: NextOffset | None = None, committed: NextOffset | None = None, *, epoch: int | None = None) -> None:
+        """Write everything with the applied offset and its leader epoch, atomically; remember `committed` if it is the highest so far.
+
+        Without `applied` both stay: for who follows several logs and keeps their offsets among the values.
+        """
         self.before_persist()
+        if applied is None:
+            applied, epoch = self.applied, self._meta.epoch
         meta = _Meta(applied, _highest(self._meta.committed, committed), epoch)
         batch = WriteBatch(raw_mode=True)
         for key, value in self._dirty.items():

@@ -10,7 +10,8 @@ from enact.kafka.loop_context import ActiveStage, LoopContext
 from enact.kafka.stage import Stage
 from enact.kafka.stage_loop import StageLoop
 from enact.kafka.statistics import StatisticsCollector
-from enact.kafka.transport import Writer
+from enact.kafka.transport import Reader, Writer
+from enact.kafka.watch_loop import Watcher, WatchLoop
 from enact.settings import KernelSettings
 from enact.stage_process import ProcessContext
 
@@ -33,15 +34,36 @@ def stage_loop(
     active: ActiveStage | None = None,
 ) -> StageLoop:
     """The loop of a stage in this process. `instance` and `writer` only where the stage shares them."""
+    reader = GroupReader(
+        context.settings.kafka, group, on_statistics=StatisticsCollector(context.metrics).collect, on_wait=context.health.beat
+    )
+    return StageLoop(stage, _loop_context(context, reader, dead_letter_topic, instance, writer), active)
+
+
+def watch_loop(
+    context: ProcessContext[S], stage: Watcher, *, group: str, dead_letter_topic: str, writer: Writer | None = None
+) -> WatchLoop:
+    """The loop of a watching stage in this process; it reads patiently, much at once."""
+    reader = GroupReader(
+        context.settings.kafka,
+        group,
+        on_statistics=StatisticsCollector(context.metrics).collect,
+        on_wait=context.health.beat,
+        is_patient=True,
+    )
+    return WatchLoop(stage, _loop_context(context, reader, dead_letter_topic, None, writer))
+
+
+def _loop_context(
+    context: ProcessContext[S], reader: Reader, dead_letter_topic: str, instance: InstanceDirectory | None, writer: Writer | None
+) -> LoopContext:
     instance = instance or instance_directory(context)
-    kafka = context.settings.kafka
-    loop_context = LoopContext(
-        reader=GroupReader(kafka, group, on_statistics=StatisticsCollector(context.metrics).collect, on_wait=context.health.beat),
-        writer=writer or KafkaWriter(kafka, on_wait=context.health.beat),
+    return LoopContext(
+        reader=reader,
+        writer=writer or KafkaWriter(context.settings.kafka, on_wait=context.health.beat),
         clock=context.clock,
         meter=context.metrics,
         health=context.health,
         state_folder=instance.path,
         dead_letter_topic=dead_letter_topic,
     )
-    return StageLoop(stage, loop_context, active)

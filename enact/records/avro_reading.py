@@ -22,18 +22,29 @@ _ONE_BYTE_SYMBOLS: Final = 64
 Read = Callable[[bytes, int], Any]
 
 
-def compiled_reader(cls: type, schema: Mapping[str, Any], target: type | None = None, *, map_keys: Collection[str] | None = None) -> Read:
+def compiled_reader(
+    cls: type,
+    schema: Mapping[str, Any],
+    target: type | None = None,
+    *,
+    map_keys: Collection[str] | None = None,
+    is_prefix: bool = False,
+) -> Read:
     """A function from (value, where its body begins) to a record, for bodies written with exactly `schema` (parsed by fastavro).
 
     `target`: a class with some of the fields of `cls`, made instead; what it lacks is stepped over without looking at its text.
-    `map_keys`: what to keep of maps; None = everything.
+    `map_keys`: what to keep of maps; None = everything. `is_prefix`: read no further than the last field of `target`; what follows it
+    may be anything.
     The function raises: one of CANNOT_READ.
     """
     kept = None if target is None else {field.name for field in fields(target)}
     code = FunctionText()
     code.line("def read(v, p):")
+    if is_prefix and kept is not None:
+        last = max(at for at, field in enumerate(schema["fields"]) if field["name"] in kept)
+        schema = {**schema, "fields": schema["fields"][: last + 1]}
     with_names = _Reader(code, schema["__named_schemas"], map_keys).record(schema, shape_of(cls), kept)
-    code.line("if p != len(v): raise ValueError('the body has another length')")
+    code.line(f"if p {'>' if is_prefix else '!='} len(v): raise ValueError('the body has another length')")
     code.line(f"return {code.constant(target or cls)}({with_names})")
     return code.compiled("read", _NAMES, shown_as=f"avro reader of {cls.__name__}")
 

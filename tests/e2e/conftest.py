@@ -1,7 +1,7 @@
 """Worlds under test: each with a topic prefix and data folder of its own, on the run's one broker."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,9 +17,14 @@ def make_world(broker_bootstrap: str, tmp_path: Path) -> Iterator[MakeWorld]:
     """Start a world; it is stopped at the end of the test."""
     worlds: list[World] = []
 
-    def make(*, instances: int = 1, environ: dict[str, str] | None = None) -> World:
+    def make(
+        *, instances: int = 1, environ: dict[str, str] | None = None, without: Sequence[str] = (), after: World | None = None
+    ) -> World:
+        """`after`: a stopped world that goes on as this one, with the same topics and data."""
         number = next(_numbers)
-        world = World(tmp_path / f"world-{number}", f"e2e-{number}", bootstrap=broker_bootstrap, instances=instances, environ=environ)
+        prefix = after.settings.topic_prefix if after else f"e2e-{number}"
+        folder = after.folder if after else tmp_path / f"world-{number}"
+        world = World(folder, prefix, bootstrap=broker_bootstrap, instances=instances, environ=environ, without=without)
         worlds.append(world)
         world.start()
         return world

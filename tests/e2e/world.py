@@ -8,12 +8,13 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cli.platform import Platform, PlatformOptions
 from connectors.sandbox.admin_client import SandboxAdmin
+from enact.kafka.admin import KafkaAdmin
 from enact.kafka.client import KafkaWriter
 from enact.kafka.log_reader import LogReader
 from enact.kafka.partitioner import partition_of
@@ -23,11 +24,11 @@ from enact.records import ActionOutcome, ExecutionEvent, LedgerEntry, Signal, St
 from enact.records.codec import decode, encode_json
 from enact.records.intent import ApprovedIntent
 from enact.settings import KernelSettings, load
-from topology.stages import dead_letters
+from topology.stages import RUNNING_STAGES, STAGES, dead_letters, group_name
 
 R = TypeVar("R")
 DONE = TERMINAL | {Status.IN_DOUBT}
-STAGES_WITH_GROUPS = ("validation", "tool_mapping", "invocation", "recording")
+STAGES_WITH_GROUPS = ("validation", "tool_mapping", "invocation", "recording", "reconciliation")
 
 
 class World:
@@ -42,7 +43,10 @@ class World:
         instances: int = 1,
         environ: dict[str, str] | None = None,
         stage_environ: dict[str, str] | None = None,
+        without: Sequence[str] = (),
     ) -> None:
+        """`without`: stages that are not started."""
+        self.folder = folder
         given = {"ENACT_DATA_DIR": str(folder / "data"), "ENACT_TOPIC_PREFIX": prefix}
         if bootstrap is not None:
             given["ENACT_KAFKA__BOOTSTRAP_SERVERS"] = bootstrap
@@ -52,7 +56,8 @@ class World:
             has_sandbox=True,
             has_free_ports=True,
             replication_factor=1,
-            instances=dict.fromkeys(STAGES_WITH_GROUPS, instances),
+            instances=dict.fromkeys([stage for stage in STAGES_WITH_GROUPS if stage not in without], instances),
+            stages=tuple(stage for stage in RUNNING_STAGES if stage not in without),
             environ={"ENACT_TOPIC_PREFIX": prefix, **(environ or {}), **(stage_environ or {})},
         )
         self.platform = Platform(self.settings, options, tell=self.lines.append)
@@ -221,6 +226,13 @@ class World:
                 last, since = ends, time.monotonic()
             time.sleep(0.25)
         reader.close()
+
+    def skip_to_end(self, stage: str) -> None:
+        """Move the group of a stage that does not run behind everything it would have read: what lies there is lost on it."""
+        admin = KafkaAdmin(self.platform.kafka)
+        topics = [self.platform.topic(short) for short in STAGES[stage].reads]
+        ends = admin.end_offsets([TopicPartition(topic, p) for topic in topics for p in range(self.platform.options.partitions)])
+        admin.set_group_offsets(group_name(stage, self.settings.topic_prefix), ends, is_overwriting=True)
 
     def _tend(self) -> None:
         supervisor = self.platform.supervisor

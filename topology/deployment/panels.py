@@ -130,6 +130,12 @@ ROWS: tuple[Row, ...] = (
                 'sum by (stage, code) (increase(enact_dead_letters_total{stage=~"$stage"}[5m])) > 0',
                 "{{stage}} {{code}}",
             ),
+            _panel(
+                "Lost and repaired",
+                "What reconciliation did about executions that were lost on their way.",
+                "sum by (remedy) (increase(enact_repairs_total[5m]))",
+                "{{remedy}}",
+            ),
         ),
     ),
     Row(

@@ -31,6 +31,7 @@ OUTBOUND_ALLOW = variable_of(("outbound", "allow"))
 GRACE_S = round(KernelSettings.model_fields["shutdown_timeout_s"].default) + 15
 
 READ_MODEL_KEEPERS = frozenset({"api"})
+WATCHERS = frozenset({"reconciliation"})
 CREDENTIAL_READERS = frozenset({"invocation"})
 APPROVAL_READERS = frozenset({"validation", "invocation"})
 
@@ -64,7 +65,7 @@ class Workload:
     @property
     def keeps_state(self) -> bool:
         """True if a new process is ready sooner when it finds the data folder of the last one. It can always be made again."""
-        return self.stage.log is not None or self.stage.name in READ_MODEL_KEEPERS
+        return self.stage.log is not None or self.stage.name in READ_MODEL_KEEPERS | WATCHERS
 
     @property
     def sees_credentials(self) -> bool:

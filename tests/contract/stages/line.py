@@ -4,7 +4,7 @@ The other system is a stand-in that does what it is told by the subject of a cal
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from connectors.credentials import CredentialStore
 from connectors.sandbox.tenants import write_sandbox_credentials
 from enact.clock import ManualClock
 from enact.errors import AmbiguousError, AuthError, DownstreamError, RejectedError
-from enact.kafka.local import LocalBroker
+from enact.kafka.local import LocalBroker, LocalWriter
 from enact.kafka.loop_context import ActiveStage, LoopContext
 from enact.kafka.stage import Stage
 from enact.kafka.stage_loop import StageLoop
-from enact.kafka.transport import InRecord, Writer
+from enact.kafka.transport import DeliveryReport, InRecord, OutRecord, Writer
+from enact.kafka.watch_loop import WatchLoop
 from enact.records import ActionOutcome, LedgerEntry
 from enact.records import Owner as ClaimOwner
 from enact.records.codec import decode
@@ -103,10 +104,31 @@ class Outside:
         """Nothing is open."""
 
 
-class Line:
-    """Publish, settle, look."""
+class LossyWriter:
+    """A writer whose broker forgets some records that it acknowledged: what a fault, a mistake or a skipped offset leaves behind."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, writer: LocalWriter, is_lost: Callable[[OutRecord], bool]) -> None:
+        self._writer, self._is_lost = writer, is_lost
+
+    def send(self, record: OutRecord, on_delivery: DeliveryReport | None = None) -> None:
+        if not self._is_lost(record):
+            self._writer.send(record, on_delivery)
+
+    def poll(self) -> None:
+        self._writer.poll()
+
+    def flush(self, timeout_s: float) -> None:
+        self._writer.flush(timeout_s)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class Line:
+    """Publish, settle, look. What `is_lost` says yes to is acknowledged and never written."""
+
+    def __init__(self, folder: Path, *, is_lost: Callable[[OutRecord], bool] = lambda _: False) -> None:
+        self._is_lost = is_lost
         self.clock = ManualClock(NOW_MS)
         self.broker = LocalBroker(self.clock)
         for topic in TOPICS.values():
@@ -118,7 +140,7 @@ class Line:
         self._switches.create_topic("switches", 1)
         self._watch = SwitchWatch(topic="switches", slot="invocation.0", writer=self._switches.writer(), clock=self.clock)
         self._marks: dict[str, int] = {}
-        self._loops = [
+        self._loops: list[StageLoop | WatchLoop] = [
             self._loop(self._validation()),
             self._loop(ToolMappingStage(self._mapping_topics(), wait_for_registry=lambda _: self._registry)),
             self._invocation(),
@@ -140,6 +162,12 @@ class Line:
             if self._size() == before:
                 break
 
+    def pass_time(self, seconds: float, step_s: float = 60.0) -> None:
+        """Let so much time go by, in steps, turning until nothing happens at each."""
+        for _ in range(round(seconds / step_s)):
+            self.clock.advance(step_s)
+            self._rest()
+
     def look(self) -> Seen:
         """What has happened since the last look."""
         outcomes = [decode(ActionOutcome, record.value or b"") for record in self._new("outcomes")]
@@ -154,9 +182,18 @@ class Line:
             read=self._read,
         )
 
+    def writer(self) -> Writer:
+        """What a stage writes with."""
+        return LossyWriter(self.broker.writer(), self._is_lost)
+
+    def watch(self, loop: WatchLoop) -> None:
+        """One more loop that turns with the others."""
+        loop.start()
+        self._loops.append(loop)
+
     def close(self) -> None:
         for loop in self._loops:
-            loop._close()
+            loop.close() if isinstance(loop, WatchLoop) else loop._close()
 
     def _rest(self) -> None:
         quiet = 0
@@ -192,7 +229,7 @@ class Line:
     def _loop(self, stage: Stage, active: ActiveStage | None = None, writer: Writer | None = None) -> StageLoop:
         context = LoopContext(
             reader=self.broker.reader(stage.name),
-            writer=writer or self.broker.writer(),
+            writer=writer or self.writer(),
             clock=self.clock,
             meter=Meter(),
             health=Meter(),
@@ -230,7 +267,7 @@ class Line:
 
     def _invocation(self) -> StageLoop:
         owner_id = ClaimOwner(boot_id="boot-1", instance_id="instance-1", incarnation_id="the-only-life-of-this-line")
-        writer, meter, limits = self.broker.writer(), Meter(), LimitsSource(None)
+        writer, meter, limits = self.writer(), Meter(), LimitsSource(None)
         never = BreakerRule(failures=1_000_000)  # hostile records fail one after the other; each is judged by itself
         permits = Permits(Breakers(never, self.clock, lambda low, high: 1.0), Limits(limits.current, self.clock), limits, meter)
         window = Window(500, on_free=permits.give_back)

@@ -149,6 +149,9 @@ class Meter:
 
     def flushed(self, seconds: float) -> None: ...
 
+    def ended_together(self, records: int) -> None:
+        self.results["ok"] += records
+
     def rewound(self) -> None:
         self.rewinds += 1
 

@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient
 
 from enact.errors import ConfigurationError
 from enact.kafka import client_config
-from enact.kafka.client_config import Setting, admin_config, group_config, log_reader_config, producer_config, with_statistics
+from enact.kafka.client_config import Setting, admin_config, group_config, log_reader_config, patient, producer_config, with_statistics
 from enact.kafka.pace import MAX_BATCH
 from enact.settings import KafkaSettings, load
 from enact.settings import KernelSettings as Kernel
@@ -52,13 +52,14 @@ def test_the_library_accepts_every_configuration() -> None:
     Producer(producer_config(KAFKA))
     Consumer(group_config(KAFKA, "g")).close()
     Consumer(with_statistics(log_reader_config(KAFKA))).close()
+    Consumer(patient(group_config(KAFKA, "g"))).close()
     AdminClient(dict(admin_config(KAFKA)))  # type: ignore[arg-type]
 
 
 def test_every_setting_has_a_reason_and_is_given_once() -> None:
     tables = {name: value for name, value in vars(client_config).items() if isinstance(value, tuple) and isinstance(value[0], Setting)}
 
-    assert set(tables) == {"SHARED", "LOOPBACK", "PRODUCER", "READER", "GROUP", "ADMIN"}
+    assert set(tables) == {"SHARED", "LOOPBACK", "PRODUCER", "READER", "PATIENT", "GROUP", "ADMIN"}
     for settings in tables.values():
         assert all(len(setting.reason) > 20 for setting in settings)
         assert len({setting.name for setting in settings}) == len(settings)

@@ -104,6 +104,8 @@ class Meter:
 
     def waited(self, oldest_age_s: float) -> None: ...
 
+    def ended_together(self, records: int) -> None: ...
+
     def rewound(self) -> None:
         self.rewinds += 1
 
