@@ -46,16 +46,22 @@ class DueIndex:
 
     def due(self, kind: bytes, now_ms: int, group: str = "") -> Iterator[DueEntry]:
         """Persisted entries of a kind and group that are due, earliest first."""
-        if now_ms < self._floors.get((kind, group), 0):
+        place = (kind, group)
+        floor_ms = self._floors.get(place, 0)
+        if now_ms < floor_ms:
             return
-        first_ms = _NEVER
-        for raw in self._state.persisted_keys(_PREFIX + kind + group.encode() + _END):
+        prefix, is_first = _PREFIX + kind + group.encode() + _END, True
+        # From the floor on: what was taken from here lies before it as tombstones, which the disk would walk over again and again.
+        for raw in self._state.persisted_keys(prefix, prefix + max(0, floor_ms).to_bytes(8, "big")):
             entry = _decode(raw)
-            first_ms = min(first_ms, entry.due_ms)
+            if is_first:
+                self._raise_floor(place, entry.due_ms)
+                is_first = False
             if entry.due_ms > now_ms:
-                break
+                return
             yield entry
-        self._raise_floor((kind, group), first_ms)
+        if is_first:
+            self._raise_floor(place, _NEVER)
 
     def _raise_floor(self, place: tuple[bytes, str], due_ms: int) -> None:
         """Nothing of this place is due before: true for what is persisted, so only while nothing waits to be."""

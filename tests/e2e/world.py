@@ -28,6 +28,9 @@ from topology.stages import RUNNING_STAGES, STAGES, dead_letters, group_name
 
 R = TypeVar("R")
 DONE = TERMINAL | {Status.IN_DOUBT}
+ALLOW = "ENACT_OUTBOUND__ALLOW"
+"""What the environment gives here is allowed besides the sandbox."""
+
 STAGES_WITH_GROUPS = ("validation", "tool_mapping", "invocation", "recording", "reconciliation")
 
 
@@ -58,7 +61,7 @@ class World:
             replication_factor=1,
             instances=dict.fromkeys([stage for stage in STAGES_WITH_GROUPS if stage not in without], instances),
             stages=tuple(stage for stage in RUNNING_STAGES if stage not in without),
-            environ={"ENACT_TOPIC_PREFIX": prefix, **(environ or {}), **(stage_environ or {})},
+            environ={"ENACT_TOPIC_PREFIX": prefix, **_without(ALLOW, environ or {}), **(stage_environ or {})},
         )
         self.platform = Platform(self.settings, options, tell=self.lines.append)
         self._tending: threading.Thread | None = None
@@ -240,3 +243,7 @@ class World:
         while self._may_tend.is_set():
             supervisor.tick()
             time.sleep(0.05)
+
+
+def _without(name: str, environ: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in environ.items() if key != name}

@@ -1,5 +1,6 @@
 """Due entries come in time order within a group, groups take turns, and entries live and die with the batch."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,23 @@ def test_floors_never_hide_anything(tmp_path_factory: pytest.TempPathFactory, st
         assert set(index.due(CLAIM, now_ms, group)) == {one for one in held if one.group == group and one.due_ms <= now_ms}
         assert index.groups(CLAIM) == sorted({one.group for one in held})
     state.close()
+
+
+def test_what_was_taken_is_not_walked_over_again(state: PartitionState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release of a hundred thousand leaves as many tombstones in front of the next one."""
+    index = index_of(state, *(entry(due_ms) for due_ms in range(100, 110)))
+    index.replace(frozenset(entry(due_ms) for due_ms in range(100, 105)), frozenset())
+    state.persist(NextOffset(2))
+    assert next(index.due(CLAIM, 200)).due_ms == 105
+    starts: list[bytes | None] = []
+    keys = state.persisted_keys
+
+    def noted(prefix: bytes, start: bytes | None = None) -> Iterator[bytes]:
+        starts.append(start)
+        return keys(prefix, start)
+
+    monkeypatch.setattr(state, "persisted_keys", noted)
+
+    assert next(index.due(CLAIM, 200)).due_ms == 105
+
+    assert [start is not None and start.endswith((105).to_bytes(8, "big")) for start in starts] == [True]
