@@ -74,7 +74,7 @@ fresh: setup
 	@$(BIN)/python -m cli.commands_page --check
 
 unit: setup
-	@$(BIN)/python -m pytest -q tests/unit tests/architecture tests/chaos/checker
+	@$(BIN)/python -m pytest -q tests/unit tests/architecture tests/chaos/checker tests/chaos/planted
 
 .PHONY: test
 test: check kcat ## Everything: check, then contract, integration and end-to-end tests on one real broker

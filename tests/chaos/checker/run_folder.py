@@ -169,7 +169,12 @@ class RunFolder:
     def signal(self, kind: str = "ACTION_EXECUTED", signal_id: str = "s1") -> None:
         """A signal."""
         data, _ = filled("signal")
-        values = {"tenant_id": TENANT, "signal_id": signal_id, "type": kind, "data": {**data["data"], "action_intent_id": ID}}
+        values: dict[str, Any] = {
+            "tenant_id": TENANT,
+            "signal_id": signal_id,
+            "type": kind,
+            "data": {**data["data"], "action_intent_id": ID},
+        }
         self.append("signals", "signal", **values)
 
     def entry(self, kind: str, **changes: Any) -> None:

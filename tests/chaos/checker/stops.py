@@ -66,9 +66,14 @@ def _calls(evidence: Evidence) -> list[tuple[int, Key | None, str]]:
 
 def _released_ms(evidence: Evidence, engage: dict[str, Any]) -> float:
     """When the first release of this engagement was sent; for ever if none was."""
-    names = (engage["scope"], engage.get("engagement_id"))
-    sent = [c["sent_ms"] for c in evidence.commands if c["kind"] == "release" and (c["scope"], c.get("engagement_id")) == names]
-    return min(sent, default=float("inf"))
+    return min((c["sent_ms"] for c in evidence.commands if c["kind"] == "release" and releases(c, engage)), default=float("inf"))
+
+
+def releases(release: dict[str, Any], engage: dict[str, Any]) -> bool:
+    """Whether a release ends this engagement: by its name, or all that were open in the scope when it was sent."""
+    named = release.get("engagement_id")
+    is_meant = engage["sent_ms"] <= release["sent_ms"] if named is None else named == engage.get("engagement_id")
+    return bool(release["scope"] == engage["scope"] and is_meant)
 
 
 def _is_stopped(evidence: Evidence, key: Key | None, command: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.chaos.checker.evidence import Evidence, Key, shown
 from tests.chaos.checker.finding import OK, Finding, unknown, violation
+from tests.chaos.checker.stops import releases
 
 ENDED = ("SUCCEEDED", "FAILED", "EXPIRED", "CANCELLED")
 SAID = (*ENDED, "IN_DOUBT")
@@ -77,8 +78,8 @@ def _alive(evidence: Evidence, key: Key, publications: list[dict[str, Any]]) -> 
 
 
 def _is_engaged_at_the_end(evidence: Evidence) -> bool:
-    released = {(c.get("scope"), c.get("engagement_id")) for c in evidence.commands if c["kind"] == "release"}
-    return any(c["kind"] == "engage" and (c.get("scope"), c.get("engagement_id")) not in released for c in evidence.commands)
+    ends = [c for c in evidence.commands if c["kind"] == "release" and c["acked_ms"] is not None]
+    return any(c["kind"] == "engage" and not any(releases(end, c) for end in ends) for c in evidence.commands)
 
 
 def every_record_is_accounted_for(evidence: Evidence) -> Iterator[Finding]:
