@@ -14,7 +14,7 @@ from connectors.http import HttpAnswer, HttpClient, HttpRequest
 from enact import execution, execution_state
 from enact.errors import AmbiguousError
 from enact.execution_state import Attempt, Execution, StepState
-from enact.kafka import assignment
+from enact.kafka import assignment, owned_partition
 from enact.kafka.assignment import Assignment
 from enact.kafka.crash_marker import spans_of
 from enact.kafka.owned_partition import OwnedPartition, Phase
@@ -162,7 +162,7 @@ def rewind_calls_again() -> None:
 
 def restore_at_the_end() -> None:
     """A state that must be rebuilt begins at the end of the log."""
-    plan = assignment.restore_plan
+    plan = owned_partition.restore_plan
 
     def hasty(state: PartitionState, *places: Any) -> tuple[OwnedPartition, NextOffset]:
         owned, start = plan(state, *places)
