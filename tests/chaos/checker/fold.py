@@ -61,7 +61,6 @@ class Step:
     burnt: set[str] = field(default_factory=set)
     evidence: set[str] = field(default_factory=set)
     park: str | None = None
-    is_begun: bool = False
     last_ms: int = 0
 
     @property
@@ -100,7 +99,8 @@ class Step:
             return "HELD"
         if self.used:
             return "RETRYING"
-        return "PENDING" if self.is_begun else None
+        is_begun = bool(self.subject or self.valid or self.evidence or self.bar or self.generation > 1)
+        return "PENDING" if is_begun else None
 
     def _has_automatic_step(self) -> bool:
         unknown = [claim for claim in self.valid if claim.state == "UNKNOWN"]
@@ -148,7 +148,7 @@ class Folded:
             self.is_merely_known = True
             return
         step = self.steps[event["step"]]
-        step.is_begun, step.last_ms = True, log_ms
+        step.last_ms = log_ms
         is_current = event["generation"] == step.generation
         self._keep_subject(step, event, is_current=is_current)
         data, kind = event["data"], event["type"]
