@@ -166,11 +166,13 @@ class Claims:
             reason = "not ours to start any more"
         elif abs(clock.wall_ms() - met.record.timestamp_ms) > MAX_CLOCK_SKEW_MS:
             reason = "read back too late, or the clocks differ"
+            self._desk.window.narrow(claimed_s=self._unmet[nonce].since_s, now_s=clock.boot_s())
         elif met.claim.fold_version != FOLD_VERSION or memory.fold_version > FOLD_VERSION:
             reason = "another fold version is in force"
         self._end(nonce, ClaimResult.STARTED if reason is None else ClaimResult.RELEASED)
         if reason is None:
             hit(Failpoint.AFTER_READ_BACK)
+            self._desk.window.widen()
             self._desk.caller.submit(self._jobs.call(memory, met))
         else:
             self._release(Candidate(memory, met.subject, met.call, met.execution), met.attempt.number, nonce, reason)

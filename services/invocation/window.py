@@ -8,6 +8,7 @@ from msgspec import Struct
 
 WINDOW = 500
 SHARE = 4
+FEWEST = 8
 _MAX_REMEMBERED = 10_000
 
 Act = Callable[[], bool]
@@ -27,11 +28,18 @@ class Slot(Struct, frozen=True):
 
 
 class Window:
-    """Slots by nonce. Taken on the loop's thread, given back from any."""
+    """Slots by nonce. Taken on the loop's thread, given back from any.
+
+    How many there are follows what this process keeps up with, from `FEWEST` to `size`: one that is short of processor time
+    and claims all that is due at once reads every claim back too late, releases them all, and claims them all again
+    (`tests/unit/services/invocation/test_window.py`). So they are halved when a claim comes back too late, once for all
+    claims made before, and one comes back with every claim that is in time.
+    """
 
     def __init__(self, size: int = WINDOW, *, on_free: Callable[[str], None] | None = None) -> None:
         """`on_free` hears once of each slot that is given back, on whatever thread that happens."""
-        self.size = size
+        self.size = self._limit = size
+        self._narrowed_s = float("-inf")
         self._on_free = on_free
         self._slots: dict[str, Slot] = {}
         self._shares = Counter[str]()
@@ -62,10 +70,20 @@ class Window:
         """Executions that have something under way."""
         return {slot.key for slot in list(self._slots.values())}
 
+    def narrow(self, *, claimed_s: float, now_s: float) -> None:
+        """A claim made at `claimed_s` (boot time) was read back too late: have fewer under way from now on."""
+        if claimed_s >= self._narrowed_s:
+            self._narrowed_s = now_s
+            self._limit = max(min(FEWEST, self.size), min(self._limit, len(self._slots)) // 2)
+
+    def widen(self) -> None:
+        """A claim was read back in time."""
+        self._limit = min(self.size, self._limit + 1)
+
     @property
     def room(self) -> int:
         """Free slots."""
-        return max(0, self.size - len(self._slots))
+        return max(0, self._limit - len(self._slots))
 
     def shares(self) -> Counter[str]:
         """What each group holds now."""
@@ -75,7 +93,7 @@ class Window:
     @property
     def share(self) -> int:
         """What one group may hold."""
-        return max(1, self.size // SHARE)
+        return max(1, self._limit // SHARE)
 
     def __len__(self) -> int:
         return len(self._slots)
