@@ -7,6 +7,7 @@ unless `--keep-going`. Ends with 1 if a promise was broken or a run could not be
 import argparse
 import os
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--folder", type=Path, default=RESULTS)
     given = parser.parse_args(arguments)
     os.chdir(ROOT)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the lanes must end with us
     if given.fresh:
         forget(given.folder)
     runner = Runner(given.folder, lanes=given.lanes, keeps_going=given.keep_going, within_s=given.minutes * 60)
