@@ -45,13 +45,13 @@ def no_partition_stays_paused(evidence: Evidence) -> Iterator[Finding]:
 
 
 def nothing_grows(evidence: Evidence) -> Iterator[Finding]:
-    """Threads, descriptors and memory of the processes that live at the end, early in the quiet time against late in it."""
+    """Threads, descriptors and memory of the processes that live at the end are no more than while they worked, or little more."""
     looks = evidence.lines("processes.jsonl")
     if not looks:
         yield unknown("nobody looked at the processes")
         return
     end_ms = max(line["t_ms"] for line in looks)
-    for (name, _), seen in grouped(((line["name"], line["pid"]), line) for line in looks).items():
+    for name, seen in grouped((line["name"], line) for line in looks).items():
         if seen[-1]["t_ms"] < end_ms - 5_000 or name.startswith(("broker", "sandbox")):
             continue
         if len(seen) < MIN_LOOKS:
@@ -61,8 +61,9 @@ def nothing_grows(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _grown(evidence: Evidence, name: str, seen: list[dict[str, Any]]) -> Iterator[Finding]:
-    third, bounds = len(seen) // 3, evidence.bounds
-    early, late = _medians(seen[third : 2 * third]), _medians(seen[-third:])
+    """The last look, when all is quiet, against the lives of this name before, median of two thirds: work costs more than rest."""
+    bounds, late = evidence.bounds, seen[-1]
+    early = {what: median(int(line[what]) for line in seen[: len(seen) * 2 // 3]) for what in ("rss", "threads", "fds")}
     limits = {
         "threads": early["threads"] + bounds["threads"],
         "fds": early["fds"] + bounds["fds"],
@@ -70,7 +71,3 @@ def _grown(evidence: Evidence, name: str, seen: list[dict[str, Any]]) -> Iterato
     }
     for what, limit in limits.items():
         yield violation(f"{name}: {what} grew from {early[what]:.0f} to {late[what]:.0f}") if late[what] > limit else OK
-
-
-def _medians(looks: list[dict[str, Any]]) -> dict[str, float]:
-    return {what: median(int(line[what]) for line in looks) for what in ("rss", "threads", "fds")}
