@@ -83,3 +83,20 @@ def test_an_old_table_rejects_nothing(world: World, monkeypatch: pytest.MonkeyPa
     age_s = MAX_AGE_S + 0.1
 
     assert world.table.rejected_by(SCOPES) is None
+
+
+def test_a_table_that_is_read_again_keeps_the_old_view_until_it_is_whole(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.write(SwitchMode.REJECT)
+    world.write(SwitchMode.REJECT, SwitchState.RELEASED)
+    world.table.start()
+    world.table.stop()
+    engaged, released = world.broker.records(TOPIC)
+    is_complete = False
+    monkeypatch.setattr(GlobalTable, "is_complete", property(lambda _: is_complete))
+
+    world.table._take(engaged)
+    assert world.table.engagements == ()
+    is_complete = True
+    world.table._take(released)
+
+    assert world.table.engagements == ()
