@@ -55,7 +55,7 @@ def test_traffic_has_every_effect_class_tenants_duplicates_and_intents_that_must
 
     assert len(set(ids)) == 520
     assert 540 < len(ids) < 640
-    assert {effect_class_of(one.intent.action_type) for one in planned} >= {"UPSERT", "IDEMPOTENT", "NONE"}
+    assert {effect_class_of(one.intent.action_type) for one in planned} == {"UPSERT", "IDEMPOTENT", "LOOKUP", "NONE"}
     assert {one.intent.tenant_id for one in planned} == set(TENANTS)
     assert 10 <= len({one.intent.action_intent_id for one in planned if not one.is_approved}) <= 60
     lifetimes_s = {one.intent.expires_at_epoch - one.intent.approval.approved_at for one in planned}

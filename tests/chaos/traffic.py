@@ -12,16 +12,16 @@ from tests.e2e.intents import TENANTS, make_intent
 from tests.hostile.approvals import HOSTILE_APPROVALS
 
 SHARES = {
-    "CREATE_CRM_TASK": 30,
-    "CREATE_INTERNAL_NOTE": 24,
-    "SANDBOX_FIRE_ONCE": 16,
+    "CREATE_CRM_TASK": 24,
+    "CREATE_INTERNAL_NOTE": 16,
+    "SANDBOX_FIRE_ONCE": 14,
+    "SANDBOX_FIRE_NAMED": 14,
+    "SANDBOX_FIRE_KEYED": 12,
     "CREATE_OPPORTUNITY": 8,
-    "CREATE_INTERNAL_TASK": 8,
+    "CREATE_INTERNAL_TASK": 6,
     "UPDATE_CRM_FIELD": 6,
 }
-"""How many of a hundred intents ask for what; the classes are UPSERT, IDEMPOTENT, NONE, UPSERT, IDEMPOTENT, UPSERT."""
-
-
+"""How often an intent asks for what: in this order UPSERT, IDEMPOTENT, NONE, LOOKUP, IDEMPOTENT, UPSERT, IDEMPOTENT, UPSERT."""
 FORGERIES = tuple(hostile for hostile in HOSTILE_APPROVALS if hostile.name != "not signed at all")
 """Signed approvals that must not count."""
 
@@ -84,6 +84,8 @@ def _particulars(chosen: random.Random, action_type: str, name: str) -> dict[str
         case "CREATE_OPPORTUNITY":
             deal = {"name": f"Deal {name}", "stage_name": "Prospecting", "close_date": "2027-03-01", "amount": chosen.randint(1, 9) * 1000}
             return {"parameters_": deal}
+        case "SANDBOX_FIRE_NAMED" | "SANDBOX_FIRE_KEYED":
+            return {"parameters_": {"label": f"fire {name}"}}
         case "CREATE_INTERNAL_TASK":
             return {"parameters_": {"title": f"Task {name}"}}
         case "UPDATE_CRM_FIELD":
