@@ -120,7 +120,7 @@ def _commands(execution: dict[str, Any], attempts: list[dict[str, Any]], *, tena
     """Both answers, ready to be pasted."""
     program, intent_id = as_typed(load(KernelSettings)), shlex.quote(execution["action_intent_id"])
     step = attempts[-1]["step"]
-    start = f"{program} resolve {intent_id} --tenant {shlex.quote(tenant)}" + (f" --step {step}" if step != "EXECUTE" else "")
+    start = f"{program} resolve {intent_id} --tenant {shlex.quote(tenant)}" + (f" --step {step}" if step != "execute" else "")
     return [
         f"{start} --as applied --reason 'found it' --ref SYSTEM:TYPE:ID",
         f"{start} --as not-applied --reason 'looked, and it is not there'",

@@ -16,7 +16,7 @@ def redrive(
     *,
     tenant: Tenant,
     reason: Reason,
-    step: Annotated[Step, typer.Option(help="What to run again: the action, or its compensation.", case_sensitive=False)] = Step.EXECUTE,
+    step: Annotated[Step, typer.Option(help="What to run again: the action, or its compensation.")] = Step.EXECUTE,
     account: OptionalAccount = None,
     timeout: Wait = 10.0,
     as_json: AsJson = False,

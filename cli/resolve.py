@@ -28,7 +28,7 @@ def resolve(
     reason: Reason,
     ref: Annotated[list[str] | None, typer.Option(help="An object you found, as system:type:id; may be repeated.")] = None,
     attempt: Annotated[int | None, typer.Option(help="Which attempt; none = those in doubt.", min=1)] = None,
-    step: Annotated[Step, typer.Option(help="Which step is in doubt.", case_sensitive=False)] = Step.EXECUTE,
+    step: Annotated[Step, typer.Option(help="Which step is in doubt.")] = Step.EXECUTE,
     account: OptionalAccount = None,
     timeout: Wait = 10.0,
     as_json: AsJson = False,

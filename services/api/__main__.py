@@ -14,6 +14,7 @@ from enact.metrics import Result
 from enact.settings import Profile
 from enact.stage_process import ProcessContext, run_stage
 from enact.switch_table import SwitchTable
+from services.api.command_desk import CommandDesk
 from services.api.follower import Follower
 from services.api.ledger_writer import Applied
 from services.api.read_model import ReadModel, sqlite_url
@@ -39,12 +40,14 @@ def build(context: ProcessContext[Settings]) -> ApiServer:
             context.metrics.records[result].inc(number)
 
     switches = SwitchTable(topic_name("switches", settings.topic_prefix), lambda: LogReader(settings.kafka), context.clock)
-    desk = SwitchDesk(switches, model, _doors(settings, context.clock), takes_orders=settings.profile is not Profile.PRODUCTION)
+    doors, takes_orders = _doors(settings, context.clock), settings.profile is not Profile.PRODUCTION
+    desk = SwitchDesk(switches, model, doors, takes_orders=takes_orders)
     follower = Follower(topic=ledger, reader=LogReader(settings.kafka), ledger=model.ledger, clock=context.clock, on_applied=count)
     return ApiServer(
         model=model,
         follower=follower,
         desk=desk,
+        commands=CommandDesk(doors, takes_orders=takes_orders),
         switches=switches,
         clock=context.clock,
         health=context.health,

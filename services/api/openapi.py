@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from services.api.bodies import Problem
+from services.api.command_bodies import CommandDone
 from services.api.parameters import ID_SCHEMA, TENANT_HEADER, Query
 from services.api.routes import RETRY_AFTER_S, Route
 
@@ -27,6 +28,7 @@ _ORDER_PROBLEMS: Final = {
     "409": "The order does not fit what is there; nothing was changed.",
     "413": "The body is too large.",
 }
+_RECORDED: Final = "It is in the log and counts as soon as it is read there; the answer is still to come."
 _SCOPE_SCHEMA: Final = {"type": "string", "pattern": "^(global|(tenant|action_type|connector):[A-Za-z0-9._:-]{1,128})$"}
 _PATH_WORDS: Final = {
     "scope": "global, tenant:<id>, action_type:<name> or connector:<name>.",
@@ -72,6 +74,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": [*_path_parameters(route.path), *([_tenant()] if route.is_for_tenant else []), *map(_query, route.queries)],
         "responses": {
             "200": _response("The answer.", "application/json", route.answer.__name__),
+            **({"202": _response(_RECORDED, "application/json", route.answer.__name__)} if route.answer is CommandDone else {}),
             **{status: _response(words, "application/problem+json", Problem.__name__) for status, words in problems.items()},
         },
     }

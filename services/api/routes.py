@@ -10,10 +10,13 @@ from msgspec import Struct
 
 from enact.clock import Clock
 from enact.errors import ValidationError
+from enact.ids import is_id
 from enact.log import get_logger
 from enact.records import LedgerEntry
 from enact.records.codec import decode
 from services.api.bodies import Execution, ExecutionPage, LedgerView, as_json, execution_body, ledger_line
+from services.api.command_bodies import CancelOrder, CommandDone, RedriveOrder, ResolveOrder
+from services.api.command_desk import CommandDesk
 from services.api.cursor import Place, Question, cursor_text, place_in
 from services.api.fold import ExecutionRow
 from services.api.follower import Freshness
@@ -109,6 +112,33 @@ ROUTES: tuple[Route, ...] = (
         queries=(STATUS, LIMIT, CURSOR),
     ),
     Route(
+        path="/executions/{action_intent_id}/cancel",
+        operation="cancel",
+        summary="Ask that nothing (more) is done. 202: it is in the log, and counts as soon as it is read there.",
+        answer=CommandDone,
+        queries=_ONE,
+        method="POST",
+        order=CancelOrder,
+    ),
+    Route(
+        path="/executions/{action_intent_id}/resolve",
+        operation="resolve",
+        summary="End a doubt: say what was found in the other system. Evidence that it was done counts at any time.",
+        answer=CommandDone,
+        queries=_ONE,
+        method="POST",
+        order=ResolveOrder,
+    ),
+    Route(
+        path="/executions/{action_intent_id}/redrive",
+        operation="redrive",
+        summary="Let an execution that ended without effect run again.",
+        answer=CommandDone,
+        queries=_ONE,
+        method="POST",
+        order=RedriveOrder,
+    ),
+    Route(
         path="/switches",
         operation="switches",
         summary="Everything that is stopped: since when, by whom and why.",
@@ -137,8 +167,9 @@ ROUTES: tuple[Route, ...] = (
 class Answers:
     """Answers questions from the read model. Queries run on threads; the event loop never waits for SQL."""
 
-    def __init__(self, model: ReadModel, freshness: Callable[[], Freshness], clock: Clock, desk: SwitchDesk) -> None:
+    def __init__(self, model: ReadModel, freshness: Callable[[], Freshness], clock: Clock, desk: SwitchDesk, commands: CommandDesk) -> None:
         self._model = model
+        self._commands = commands
         self._desk = desk
         self._freshness = freshness
         self._clock = clock
@@ -150,6 +181,9 @@ class Answers:
             "timeline": self.timeline,
             "ledger": self.ledger,
             "executions": self.executions,
+            "cancel": self.cancel,
+            "resolve": self.resolve,
+            "redrive": self.redrive,
             "switches": self.switches,
             "switch": self.switch,
             "order_switch": self.order_switch,
@@ -185,6 +219,18 @@ class Answers:
             executions=[execution_body(row, now_ms) for row in page],
             next_cursor=cursor_text(question, last) if last is not None else None,
         )
+
+    async def cancel(self, asked: Asked) -> CommandDone:
+        """Ask that nothing (more) is done."""
+        return await self._commands.cancel(*_execution_of(asked), order_of(asked.body, CancelOrder))
+
+    async def resolve(self, asked: Asked) -> CommandDone:
+        """End a doubt."""
+        return await self._commands.resolve(*_execution_of(asked), order_of(asked.body, ResolveOrder))
+
+    async def redrive(self, asked: Asked) -> CommandDone:
+        """Let it run again."""
+        return await self._commands.redrive(*_execution_of(asked), order_of(asked.body, RedriveOrder))
 
     async def switches(self, asked: Asked) -> SwitchList:
         """Everything that is stopped."""
@@ -225,9 +271,18 @@ class Answers:
         return told
 
 
+def _execution_of(asked: Asked) -> tuple[str, str, str]:
+    """Tenant, account and id that an order is about. Raises: RequestError 400; 404 for what can be no id."""
+    intent_id, tenant, account = intent_id_of(asked.path), tenant_of(asked.headers), account_of(asked.query)
+    if not is_id(intent_id):
+        raise unknown_execution()
+    return tenant, account, intent_id
+
+
 def answer_of(body: Any) -> web.Response:
-    """200 with the JSON of a body."""
-    return web.Response(body=as_json(body), content_type="application/json", charset="utf-8")
+    """200 with the JSON of a body; 202 for an order that is recorded and not answered yet."""
+    is_recorded = isinstance(body, CommandDone) and body.answer == "RECORDED"
+    return web.Response(status=202 if is_recorded else 200, body=as_json(body), content_type="application/json", charset="utf-8")
 
 
 def _place(question: Question, given: Sequence[str] | None) -> tuple[int, str] | None:

@@ -14,6 +14,7 @@ from enact.health import HealthState
 from enact.log import get_logger
 from enact.switch_table import SwitchTable
 from services.api.application import application
+from services.api.command_desk import CommandDesk
 from services.api.door import Door
 from services.api.follower import Follower
 from services.api.protocol import DoorProtocol
@@ -35,6 +36,7 @@ class ApiServer:
         model: ReadModel,
         follower: Follower,
         desk: SwitchDesk,
+        commands: CommandDesk,
         switches: SwitchTable,
         clock: Clock,
         health: HealthState,
@@ -48,7 +50,7 @@ class ApiServer:
         self._host = host
         self._model = model
         self._follower = follower
-        self._desk, self._switches = desk, switches
+        self._desk, self._switches, self._commands = desk, switches, commands
         self._clock = clock
         self._health = health
         self._door = Door(freshness=lambda: follower.freshness, clock=clock, origins=origins)
@@ -91,6 +93,7 @@ class ApiServer:
             clock=self._clock,
             door=self._door,
             desk=self._desk,
+            commands=self._commands,
             base_path=self._base_path,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_DRAIN_S)

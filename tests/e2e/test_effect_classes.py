@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from msgspec.structs import replace
 
 from connectors.catalogue import argument_schemas, registry_files
@@ -13,6 +14,8 @@ from tests.e2e.checker import ledger_types, violations
 from tests.e2e.intents import make_intent
 from tests.e2e.test_doubt_and_stops import command_door, commands
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.timeout(300)
 
 LEASE_S = 7.0
 SETTLE_S = 3.0

@@ -8,7 +8,8 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,6 +110,19 @@ class World:
         pid = self.pids().get(name)
         if pid is not None:
             os.kill(pid, number)
+
+    @contextmanager
+    def without(self, stage: str) -> Iterator[None]:
+        """No process of this stage while the block lasts: killed at its beginning, started again after its end. Nobody is watched over."""
+        self._may_tend.clear()
+        if self._tending is not None:
+            self._tending.join()
+        for pid in self.pids(stage=stage).values():
+            os.kill(pid, signal.SIGKILL)
+        yield
+        self._may_tend.set()
+        self._tending = threading.Thread(target=self._tend, daemon=True)
+        self._tending.start()
 
     def publish(self, intents: Iterable[ApprovedIntent]) -> None:
         """As an upstream would: JSON, keyed by id, murmur2."""

@@ -16,6 +16,7 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
 from enact.command_door import CommandDoor
+from services.api.command_desk import CommandDesk
 from services.api.follower import Freshness
 from services.api.openapi import document
 from services.api.read_model import ReadModel, sqlite_url
@@ -41,7 +42,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     def open_door(actor: str) -> Iterator[CommandDoor]:
         yield replace(world.door, actor=actor)
 
-    app = app_on(model, [Freshness(999.9)], origins=("*",), desk=SwitchDesk(Table(), model, open_door))
+    app = app_on(model, [Freshness(999.9)], origins=("*",), desk=SwitchDesk(Table(), model, open_door), commands=CommandDesk(open_door))
     runner = web.AppRunner(app, access_log=None)
 
     async def start() -> int:

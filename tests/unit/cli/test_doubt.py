@@ -16,7 +16,7 @@ WHO = ["--tenant", TENANT, "--account", ACCOUNT]
 AT = "2026-11-21T10:00:00.000Z"
 
 
-def line(type_: str, *, step: str = "EXECUTE", attempt: int | None = None, **details: str) -> dict[str, Any]:
+def line(type_: str, *, step: str = "execute", attempt: int | None = None, **details: str) -> dict[str, Any]:
     return {"type": type_, "step": step, "attempt": attempt, "at": AT, "details": details}
 
 
@@ -98,12 +98,12 @@ def test_the_commands_that_doubt_show_prints_are_commands(api: list[Any], world:
 
 
 def test_a_compensation_in_doubt_is_resolved_as_such(api: list[Any]) -> None:
-    claim = line("ATTEMPT_CLAIMED", step="COMPENSATE", attempt=1, nonce="n-9", owner="life-1", lease_ms="15000")
+    claim = line("ATTEMPT_CLAIMED", step="compensate", attempt=1, nonce="n-9", owner="life-1", lease_ms="15000")
     api.append(lambda *_: body(claim, RAISED, status="SUCCEEDED", compensation="IN_DOUBT"))
 
     shown = json.loads(run("doubt", "show", INTENT, *WHO, "--json").stdout)
 
-    assert all("--step COMPENSATE" in command for command in shown["commands"])
+    assert all("--step compensate" in command for command in shown["commands"])
     assert shown["attempts"][0]["effect"] is None
 
 

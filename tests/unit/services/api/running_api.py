@@ -13,6 +13,7 @@ from enact.records import LedgerEntry, Switch, SwitchMode, SwitchState
 from enact.records.codec import encode
 from enact.switch_view import Engagement, SwitchView
 from services.api.application import application
+from services.api.command_desk import CommandDesk
 from services.api.door import Door
 from services.api.entry_view import view_of
 from services.api.follower import Freshness
@@ -51,6 +52,13 @@ class Api:
     async def put(self, path: str, body: Any) -> tuple[int, dict[str, Any]]:
         sent = {"data": body} if isinstance(body, bytes) else {"json": body}
         async with self.client.put(path, **sent) as response:
+            return response.status, await response.json()
+
+    async def post(
+        self, path: str, body: Any, *, headers: dict[str, str] | None = None, account: str = ACCOUNT
+    ) -> tuple[int, dict[str, Any]]:
+        asked = {"json": body, "headers": TENANT_HEADER | (headers or {}), "params": {"account_id": account}}
+        async with self.client.post(path, **asked) as response:
             return response.status, await response.json()
 
 
@@ -93,11 +101,13 @@ def app_on(
     base_path: str = "",
     now_ms: int = NOW_MS,
     desk: SwitchDesk | None = None,
+    commands: CommandDesk | None = None,
 ) -> Any:
     clock = ManualClock(wall_ms=now_ms, boot_s=1_000.0)
     door = Door(freshness=lambda: freshness[-1], clock=clock, origins=origins)
     desk = desk or SwitchDesk(Table(), model, no_door)
-    return application(model, freshness=lambda: freshness[-1], clock=clock, door=door, desk=desk, base_path=base_path)
+    commands = commands or CommandDesk(no_door)
+    return application(model, freshness=lambda: freshness[-1], clock=clock, door=door, desk=desk, commands=commands, base_path=base_path)
 
 
 def executions(count: int, *, first: int = 0) -> list[LedgerEntry]:

@@ -18,6 +18,7 @@ from enact.records.codec import encode
 from enact.settings import Profile, load
 from enact.switch_table import SwitchTable
 from services.api.__main__ import free_folder
+from services.api.command_desk import CommandDesk
 from services.api.follower import Follower
 from services.api.read_model import ReadModel, sqlite_url
 from services.api.server import ApiServer
@@ -37,6 +38,7 @@ def server_on(tmp_path: Path, broker: LocalBroker, health: HealthState, *, host:
     return ApiServer(
         model=model,
         desk=SwitchDesk(switches, model, no_door),
+        commands=CommandDesk(no_door),
         switches=switches,
         follower=Follower(topic=TOPIC, reader=broker.log_reader(), ledger=model.ledger, clock=clock),
         clock=clock,

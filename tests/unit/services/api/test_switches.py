@@ -195,7 +195,7 @@ async def test_an_order_that_is_not_exactly_one_is_refused_and_nothing_is_change
 
 
 async def test_an_order_that_is_too_large_is_refused(desk: Desk) -> None:
-    code, _ = await desk.api.put("/switches/global", {**ORDER, "reason": "x" * 20_000})
+    code, _ = await desk.api.put("/switches/global", {**ORDER, "reason": "x" * 70_000})
 
     assert code == 413
     assert desk.written == []
