@@ -5,13 +5,12 @@ Production profile: a signature is required (`enact.signed_approval`).
 """
 
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
 
 from enact.errors import ApprovalError
-from enact.records.enums import ApprovalSource
+from enact.records.enums import ApprovalEvidence, ApprovalSource
 from enact.records.intent import ApprovedIntent
 
 SignatureCheck = Callable[[str, ApprovedIntent, str, int | None], None]
@@ -20,21 +19,13 @@ SignatureCheck = Callable[[str, ApprovedIntent, str, int | None], None]
 TEXT_FIELDS: Final = ("approved_by", "decision_id", "proposal_id")
 
 
-class Evidence(StrEnum):
-    """How far the approval of an accepted intent was proven."""
-
-    FIELDS_PRESENT = "FIELDS_PRESENT"
-    SIGNATURE_NOT_CHECKED = "SIGNATURE_NOT_CHECKED"
-    SIGNATURE_CHECKED = "SIGNATURE_CHECKED"
-
-
 class ApprovalRules(Struct, frozen=True):
     """What one process demands. Without `check_signature` a given signature proves nothing, and is reported as not checked."""
 
     check_signature: SignatureCheck | None = None
     is_signature_required: bool = False
 
-    def check(self, intent: ApprovedIntent, intent_sha256: str, *, now_ms: int | None) -> Evidence:
+    def check(self, intent: ApprovedIntent, intent_sha256: str, *, now_ms: int | None) -> ApprovalEvidence:
         """Accept the approval of an intent and say how far it goes.
 
         `intent_sha256` is the digest of this very intent, never one that came along with it. With `now_ms` None the
@@ -47,11 +38,11 @@ class ApprovalRules(Struct, frozen=True):
         if token is None:
             if self.is_signature_required:
                 raise ApprovalError("approval.jws is missing: in the production profile an approval is signed; have the intent approved.")
-            return Evidence.FIELDS_PRESENT
+            return ApprovalEvidence.FIELDS_PRESENT
         if self.check_signature is None:
-            return Evidence.SIGNATURE_NOT_CHECKED
+            return ApprovalEvidence.SIGNATURE_NOT_CHECKED
         self.check_signature(token, intent, intent_sha256, now_ms)
-        return Evidence.SIGNATURE_CHECKED
+        return ApprovalEvidence.SIGNATURE_CHECKED
 
 
 def check_fields(intent: ApprovedIntent) -> None:

@@ -6,12 +6,11 @@ from typing import Final
 from msgspec import Struct
 
 from enact import ids
-from enact.approval import ApprovalRules
 from enact.error_catalogue import error_info
-from enact.errors import ApprovalError, EnactError
+from enact.errors import EnactError
 from enact.intent_text import intent_json
 from enact.kafka.transport import Headers
-from enact.records.enums import LedgerType, Status, Step
+from enact.records.enums import ApprovalEvidence, LedgerType, Status, Step
 from enact.records.intent import ApprovedIntent, SourcePosition
 from enact.records.ledger import LedgerEntry
 from enact.records.tool_call import Refusal, ToolCall
@@ -24,8 +23,6 @@ TRACE_HEADERS: Final = frozenset({"traceparent", "tracestate"})
 
 APPROVED_AT: Final = "enact-approved-at-ms"
 """When the broker took the approved intent, in epoch ms: it travels with the chain, so that its end can say how long it took."""
-
-_FIELDS_ONLY: Final = ApprovalRules()
 
 PASSED_ON: Final = TRACE_HEADERS | {APPROVED_AT}
 
@@ -109,7 +106,7 @@ def ledger_entry(
     )
 
 
-def intent_details(subject: Subject, registry_version: int | None = None) -> dict[str, str]:
+def intent_details(subject: Subject, registry_version: int | None = None, *, evidence: ApprovalEvidence | None = None) -> dict[str, str]:
     """What the ledger says of an intent: names, ids, times and digests, never parameters."""
     details = {
         "action_type": subject.action_type,
@@ -118,6 +115,8 @@ def intent_details(subject: Subject, registry_version: int | None = None) -> dic
     }
     if registry_version is not None:
         details["registry_version"] = str(registry_version)
+    if evidence is not None:
+        details["approval_evidence"] = evidence.value
     intent = subject.intent
     if intent is not None:
         details |= {
@@ -126,7 +125,6 @@ def intent_details(subject: Subject, registry_version: int | None = None) -> dic
             "approval_source": intent.approval.source.value,
             "approved_by": intent.approval.approved_by,
             "approved_at": str(intent.approval.approved_at),
-            "approval_evidence": _evidence(intent),
             "decision_id": intent.approval.decision_id,
             "proposal_id": intent.approval.proposal_id,
             "decision_trace_id": intent.decision_trace_id,
@@ -153,13 +151,6 @@ def approved_at(headers: Headers) -> int | None:
 def with_approved_at(headers: Headers, at_ms: int) -> Headers:
     """The headers with `at_ms` as the beginning, unless they know one already."""
     return headers if approved_at(headers) is not None else (*headers, (APPROVED_AT, b"%d" % at_ms))
-
-
-def _evidence(intent: ApprovedIntent) -> str:
-    try:
-        return _FIELDS_ONLY.check(intent, "", now_ms=None).value
-    except ApprovalError:
-        return "INVALID"
 
 
 def _intent_text(intent: ApprovedIntent | None) -> str:

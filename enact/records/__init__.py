@@ -3,6 +3,7 @@
 from enact.records.action_type import ActionType, Compensation, MappingRule
 from enact.records.control import CompensationRequest, InternalObject, Probe, Switch
 from enact.records.enums import (
+    ApprovalEvidence,
     ApprovalSource,
     CompensationStatus,
     CompensationStrategy,
@@ -63,6 +64,7 @@ __all__ = [
     "ActionType",
     "Admission",
     "Approval",
+    "ApprovalEvidence",
     "ApprovalSource",
     "ApprovedIntent",
     "Backoff",

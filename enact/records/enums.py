@@ -95,6 +95,15 @@ class ApprovalSource(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+class ApprovalEvidence(StrEnum):
+    """How far the approval of an admitted intent was proven."""
+
+    FIELDS_PRESENT = "FIELDS_PRESENT"
+    SIGNATURE_NOT_CHECKED = "SIGNATURE_NOT_CHECKED"
+    SIGNATURE_CHECKED = "SIGNATURE_CHECKED"
+    UNKNOWN = "UNKNOWN"
+
+
 class Decision(StrEnum):
     """What validation decided about one (tenant, id, generation)."""
 

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from enact.records.enums import ApprovalSource, Decision
+from enact.records.enums import ApprovalEvidence, ApprovalSource, Decision
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -60,6 +60,7 @@ class ValidatedIntent(Struct, frozen=True, kw_only=True):
     registry_offset: int
     admitted_at_ms: int
     intent_sha256: str
+    approval_evidence: ApprovalEvidence | None = None
 
 
 class SourcePosition(Struct, frozen=True, kw_only=True):

@@ -55,7 +55,7 @@ class ToolMappingStage:
             call = map_intent(validated, self._entry(validated))
         except PermanentError as error:
             return self._refuse(record, subject, validated, error)
-        details = intent_details(subject, validated.registry_version) | _call_details(call)
+        details = intent_details(subject, validated.registry_version, evidence=validated.approval_evidence) | _call_details(call)
         return [
             self._out(record, self._topics.tool_calls, codec.encode(call)),
             self._entry_out(record, subject, LedgerType.TOOL_CALL_MAPPED, details),
@@ -87,7 +87,7 @@ class ToolMappingStage:
 
     def _refuse(self, record: InRecord, subject: Subject, validated: ValidatedIntent, error: PermanentError) -> Sequence[Effect]:
         refusal = Refusal(code=error.code.value, message=error.message)
-        details = intent_details(subject, validated.registry_version)
+        details = intent_details(subject, validated.registry_version, evidence=validated.approval_evidence)
         sent: list[Effect] = [
             self._out(record, self._topics.tool_calls, codec.encode(refusal_call(subject, refusal))),
             self._entry_out(record, subject, LedgerType.INTENT_REFUSED, details, refusal),

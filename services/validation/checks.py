@@ -12,6 +12,7 @@ from enact.errors import ErrorCode, PermanentError, ValidationError
 from enact.intent_text import WrittenIntent, written
 from enact.json_schema import check_value, found
 from enact.records.action_type import ActionType
+from enact.records.enums import ApprovalEvidence
 from enact.records.intent import ApprovedIntent
 from enact.registry import RegistryView
 from enact.switch_view import Engagement, rejection_of, scopes_of
@@ -43,6 +44,7 @@ class Candidate(Struct, kw_only=True):
     """An intent and everything it is judged by.
 
     `known` spares decoding its parameters again, `intent_sha256` hashing it again, `picked` looking the entry up again.
+    `evidence` says how far the approval was proven, once that has been checked.
     """
 
     intent: ApprovedIntent
@@ -53,6 +55,7 @@ class Candidate(Struct, kw_only=True):
     intent_sha256: str | None = None
     approvals: ApprovalRules = ApprovalRules()
     picked: ActionType | None = None
+    evidence: ApprovalEvidence | None = None
     rejected_by: Rejecting | None = None
 
     @property
@@ -99,7 +102,7 @@ def required_fields(candidate: Candidate) -> None:
 
 def approval_evidence(candidate: Candidate) -> None:
     """Somebody approved it, as far as the profile wants it proven. Raises: ApprovalError."""
-    candidate.approvals.check(candidate.intent, candidate.digest(), now_ms=candidate.now_ms)
+    candidate.evidence = candidate.approvals.check(candidate.intent, candidate.digest(), now_ms=candidate.now_ms)
 
 
 def approved_status(candidate: Candidate) -> None:

@@ -106,7 +106,7 @@ def _admitted(admission: Admission, topics: Topics) -> Iterator[tuple[str, bytes
         at_ms=admission.decided_at_ms,
         source=admission.source,
         status=Status.PENDING,
-        details=intent_details(subject, validated.registry_version),
+        details=intent_details(subject, validated.registry_version, evidence=validated.approval_evidence),
     )
     yield topics.validated, codec.encode(validated)
     yield topics.ledger, codec.encode(started)

@@ -214,6 +214,7 @@ class ValidationStage:
             registry_offset=view.next_offset,
             admitted_at_ms=now_ms,
             intent_sha256=reading.intent_sha256,
+            approval_evidence=candidate.evidence,
         )
         return validated, None
 

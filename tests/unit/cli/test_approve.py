@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from cli.exit_codes import Exit
-from enact.approval import ApprovalRules, Evidence
+from enact.approval import ApprovalRules
 from enact.approval_keys import KeyFile
 from enact.clock import SystemClock
 from enact.errors import ApprovalError
 from enact.ids import intent_sha256
-from enact.records import ApprovedIntent
+from enact.records import ApprovalEvidence, ApprovedIntent
 from enact.records.codec import decode
 from enact.signed_approval import SignatureVerifier
 from tests.approvals import AUDIENCE, EXPECTATION, ISSUER
@@ -44,7 +44,7 @@ class Desk:
     def approve(self, *options: str) -> Any:
         return run("approve", str(self.file), "--key", str(self.key), *options)
 
-    def evidence(self, intent: ApprovedIntent) -> Evidence:
+    def evidence(self, intent: ApprovedIntent) -> ApprovalEvidence:
         """What a stage with this key set says of it."""
         clock = SystemClock()
         verifier = SignatureVerifier(KeyFile(self.jwks, clock), EXPECTATION)
@@ -65,14 +65,14 @@ def test_what_it_signs_is_what_the_stages_accept(desk: Desk) -> None:
     result = desk.approve(*WHERE)
 
     assert result.exit_code == Exit.OK, result.output
-    assert desk.evidence(read(result.stdout)) is Evidence.SIGNATURE_CHECKED
+    assert desk.evidence(read(result.stdout)) is ApprovalEvidence.SIGNATURE_CHECKED
 
 
 def test_issuer_and_environment_come_from_the_settings_if_they_are_there(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENACT_APPROVAL__AUDIENCE", AUDIENCE)
     monkeypatch.setenv("ENACT_APPROVAL__ISSUERS", f"{ISSUER},other.example")
 
-    assert desk.evidence(read(desk.approve().stdout)) is Evidence.SIGNATURE_CHECKED
+    assert desk.evidence(read(desk.approve().stdout)) is ApprovalEvidence.SIGNATURE_CHECKED
 
 
 @pytest.mark.parametrize(("given", "missing"), [(WHERE[:2], "--issuer"), (WHERE[2:], "--audience")])
@@ -87,7 +87,7 @@ def test_the_approver_named_on_the_command_line_stands_in_both_places(desk: Desk
     intent = read(desk.approve(*WHERE, "--approver", "robin").stdout)
 
     assert intent.approval.approved_by == "robin"
-    assert desk.evidence(intent) is Evidence.SIGNATURE_CHECKED
+    assert desk.evidence(intent) is ApprovalEvidence.SIGNATURE_CHECKED
 
 
 def test_nobody_approves_what_they_asked_for(desk: Desk) -> None:
@@ -122,7 +122,7 @@ def test_several_intents_are_signed_each_for_itself(desk: Desk) -> None:
 
     signed = [read(json.dumps(one)) for one in json.loads(out.read_text("utf-8"))]
     assert result.stdout == ""
-    assert [desk.evidence(one) for one in signed] == [Evidence.SIGNATURE_CHECKED] * 2
+    assert [desk.evidence(one) for one in signed] == [ApprovalEvidence.SIGNATURE_CHECKED] * 2
     assert len({one.approval.jws for one in signed}) == 2
 
 

@@ -1,9 +1,9 @@
 import pytest
 
-from enact.approval import ApprovalRules, Evidence, check_fields
+from enact.approval import ApprovalRules, check_fields
 from enact.errors import ApprovalError, ErrorCode
 from enact.ids import intent_sha256
-from enact.records.enums import ApprovalSource
+from enact.records.enums import ApprovalEvidence, ApprovalSource
 from enact.records.intent import ApprovedIntent
 from tests.factories import NOW_MS, make_approval, make_intent
 
@@ -14,13 +14,13 @@ def refuse(token: str, intent: ApprovedIntent, digest: str, now_ms: int | None) 
     raise ApprovalError("approval.jws does not fit this intent.")
 
 
-def judged(rules: ApprovalRules, intent: ApprovedIntent) -> Evidence:
+def judged(rules: ApprovalRules, intent: ApprovedIntent) -> ApprovalEvidence:
     return rules.check(intent, intent_sha256(intent), now_ms=NOW_MS)
 
 
 @pytest.mark.parametrize("source", [ApprovalSource.HUMAN, ApprovalSource.POLICY])
 def test_present_evidence_is_accepted_and_said_to_be_no_more_than_present(source: ApprovalSource) -> None:
-    assert judged(DEVELOPMENT, make_intent(approval=make_approval(source=source))) is Evidence.FIELDS_PRESENT
+    assert judged(DEVELOPMENT, make_intent(approval=make_approval(source=source))) is ApprovalEvidence.FIELDS_PRESENT
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_missing_evidence_is_refused_also_beside_a_signature() -> None:
 
 
 def test_a_signature_that_nobody_checked_proves_nothing() -> None:
-    assert judged(DEVELOPMENT, make_intent(approval=make_approval(jws="a.b.c"))) is Evidence.SIGNATURE_NOT_CHECKED
+    assert judged(DEVELOPMENT, make_intent(approval=make_approval(jws="a.b.c"))) is ApprovalEvidence.SIGNATURE_NOT_CHECKED
 
 
 def test_a_given_signature_is_checked_against_this_intent_its_digest_and_the_time() -> None:
@@ -62,7 +62,7 @@ def test_a_given_signature_is_checked_against_this_intent_its_digest_and_the_tim
 
     evidence = judged(ApprovalRules(lambda *told: seen.append(told)), intent)
 
-    assert evidence is Evidence.SIGNATURE_CHECKED
+    assert evidence is ApprovalEvidence.SIGNATURE_CHECKED
     assert seen == [("a.b.c", intent, intent_sha256(intent), NOW_MS)]
 
 
@@ -72,7 +72,7 @@ def test_a_bad_signature_is_refused() -> None:
 
 
 def test_the_check_is_not_asked_about_a_signature_that_is_not_there() -> None:
-    assert judged(ApprovalRules(refuse), make_intent()) is Evidence.FIELDS_PRESENT
+    assert judged(ApprovalRules(refuse), make_intent()) is ApprovalEvidence.FIELDS_PRESENT
 
 
 def test_a_signature_that_is_required_and_missing_is_refused() -> None:

@@ -6,7 +6,9 @@ import pytest
 
 from enact.clock import ManualClock
 from enact.errors import ErrorCode
-from enact.records.intent import ReturnedIntent
+from enact.records.enums import ApprovalEvidence
+from enact.records.intent import ReturnedIntent, ValidatedIntent
+from enact.records.ledger import LedgerEntry
 from enact.records.tool_call import ToolCall
 from tests.approvals import Production
 from tests.factories import NOW_MS, make_intent
@@ -25,6 +27,14 @@ def test_a_signed_approval_is_admitted(production: Production) -> None:
     sent = world.publish(production.pair.approve(make_intent()))
 
     assert topics(sent) == ["validated", "ledger"]
+    assert only(sent, "validated", ValidatedIntent).approval_evidence is ApprovalEvidence.SIGNATURE_CHECKED
+    assert only(sent, "ledger", LedgerEntry).details["approval_evidence"] == "SIGNATURE_CHECKED"
+
+
+def test_a_signature_that_nobody_could_check_is_told_as_such(production: Production) -> None:
+    sent = World().publish(production.pair.approve(make_intent()))
+
+    assert only(sent, "ledger", LedgerEntry).details["approval_evidence"] == "SIGNATURE_NOT_CHECKED"
 
 
 @pytest.mark.parametrize("row", HOSTILE_APPROVALS, ids=lambda row: row.name)
