@@ -99,6 +99,23 @@ def test_applied_anywhere_in_any_order_is_succeeded(before: list[Move], where: M
 
 @MANY
 @given(LOGS)
+def test_an_effect_ends_its_step_at_its_own_offset_so_that_no_claim_ever_meets_one_in_an_open_generation(moves: list[Move]) -> None:
+    """Why no owner, however stale, hears "something was applied": whatever attempt it names, "ended or barred" is said first.
+
+    The question stays in `claim_refusal` all the same: it must hold even if an ending were ever forgotten.
+    """
+    for state in states_of(play(moves)):
+        for which in Step:
+            step = state.step(which)
+            if step.has(AttemptState.APPLIED) or step.has(AttemptState.PARTIAL):
+                assert step.generation.ending is not None
+                claim = a_claim(step.next_number, "from a stale owner")
+                event = an_event(claim, step=which, generation=step.generation.number)
+                assert claim_refusal(state, event, claim, log_ms=0) in {"ended or barred", "older than the log remembers"}
+
+
+@MANY
+@given(LOGS)
 def test_every_step_that_waits_has_one_next_action_and_a_deadline(moves: list[Move]) -> None:
     log = play(moves)
 
