@@ -136,7 +136,7 @@ class Rules:
                 self._note(failpoint, "passed", count)
             due = [rule for number, rule in enumerate(self._rules) if rule.failpoint is failpoint and self._is_due(number, rule, count)]
         for rule in due:
-            self._note(failpoint, rule.action, count)
+            self._note(failpoint, rule.action, count, rule.seconds)
             self._log.warning("failpoint_acts", failpoint=failpoint, result=rule.action, count=count)
             ACTIONS[rule.action](rule.seconds)
 
@@ -153,10 +153,10 @@ class Rules:
             return True
         return False
 
-    def _note(self, failpoint: Failpoint, what: str, count: int) -> None:
+    def _note(self, failpoint: Failpoint, what: str, count: int, seconds: float = 0.0) -> None:
         line = {"t_ms": time.time_ns() // 1_000_000, "stage": self._stage, "pid": os.getpid(), "failpoint": failpoint, "what": what}
         with (self._folder / HITS_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({**line, "count": count}) + "\n")
+            file.write(json.dumps({**line, "count": count, "seconds": seconds}) + "\n")
 
 
 def _kill(_: float) -> None:

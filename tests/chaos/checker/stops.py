@@ -43,8 +43,17 @@ def _judged(evidence: Evidence, late: list[tuple[int, Key | None, str]], since_m
 
 def _was_frozen(evidence: Evidence, since_ms: int, at_ms: int) -> bool:
     """Whether a freeze of invocation ended within half a second before the call and began before the stop took hold."""
-    frozen = [f for f in evidence.faults if f["kind"] in FREEZES and str(f["target"]).startswith("invocation")]
-    return any(f["to_ms"] is not None and f["from_ms"] < since_ms + 2_000 and f["to_ms"] <= at_ms <= f["to_ms"] + 500 for f in frozen)
+    return any(from_ms < since_ms + 2_000 and to_ms <= at_ms <= to_ms + 500 for from_ms, to_ms in _freezes(evidence))
+
+
+def _freezes(evidence: Evidence) -> Iterator[tuple[int, int]]:
+    """From when to when invocation stood still, by a signal from outside or by a failpoint's."""
+    for fault in evidence.faults:
+        if fault["kind"] in FREEZES and str(fault["target"]).startswith("invocation") and fault["to_ms"] is not None:
+            yield fault["from_ms"], fault["to_ms"]
+    for line in evidence.lines("failpoints.jsonl"):
+        if line["stage"] == "invocation" and line["what"] == "stop":
+            yield line["t_ms"], line["t_ms"] + round(line["seconds"] * 1000)
 
 
 def last_calls_ms(evidence: Evidence) -> list[int]:

@@ -247,6 +247,21 @@ class TestStops:
         assert run.undecided() == {"no_call_after_a_stop"}
         assert run.broken() == set()
 
+    def test_a_failpoint_s_freeze_is_such_a_window_too(self, run: RunFolder) -> None:
+        self.engage(run, "global")
+        line = {
+            "t_ms": BEGAN_MS - 4_000,
+            "stage": "invocation",
+            "failpoint": "before_first_byte",
+            "what": "stop",
+            "count": 1,
+            "seconds": 4.1,
+        }
+        run.files["failpoints"].append(line)
+
+        assert run.undecided() == {"no_call_after_a_stop"}
+        assert run.broken() == set()
+
 
 class TestHealing:
     def test_lag_that_does_not_end_is_seen(self, run: RunFolder) -> None:
