@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "4"
 """Raise it with every change here or in the fold: a model of another version is dropped and built again."""
 
 metadata = sa.MetaData()
@@ -70,7 +70,8 @@ entries = sa.Table(
     metadata,
     # In the order of arrival: the bulk of the data is appended, only the index takes its place among the ids.
     sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    sa.Column("action_intent_id", sa.String(128), nullable=False),
+    # An id, or the scope of a switch, which is an id and a word.
+    sa.Column("action_intent_id", sa.String(160), nullable=False),
     sa.Column("tenant_id", sa.String(128), nullable=False),
     sa.Column("bundle", RawBytes, nullable=False),
     sa.Index("entries_by_execution", "action_intent_id", "tenant_id"),

@@ -10,15 +10,18 @@ import pytest
 import sqlalchemy as sa
 from aiohttp.test_utils import TestClient, TestServer
 from msgspec.structs import replace
+from yarl import URL
 
 from enact.command_door import CommandDoor
 from enact.errors import BrokerError
 from enact.records import LedgerEntry, LedgerType, Status, Switch, SwitchMode
 from enact.records.codec import decode
 from enact.registry_commands import RegistryCommands
+from enact.switch_commands import checked_scope
 from services.api.follower import Freshness
 from services.api.read_model import ReadModel, sqlite_url
 from services.api.switch_desk import SwitchDesk
+from services.api.tables import entries
 from tests.factories import make_action_type
 from tests.unit.enact.ledger_owner import TOPICS, World
 from tests.unit.services.api.ledger_entries import entry as ledger_entry
@@ -119,6 +122,13 @@ async def test_a_tenant_that_was_never_seen_is_said_to_be_unknown(desk: Desk) ->
     known = [(await desk.api.get(f"/switches/{scope}"))[1]["is_known"] for scope in ("tenant:acme", "tenant:acmee", "connector:crm")]
 
     assert known == [True, False, None]
+
+
+async def test_a_scope_may_be_written_as_the_command_line_writes_it(desk: Desk) -> None:
+    async with desk.api.client.get(URL("/switches/tenant%3Aacme", encoded=True)) as response:
+        told = await response.json()
+
+    assert (response.status, told["scope"]) == (200, "tenant:acme")
 
 
 async def test_to_engage_is_one_record_and_its_answer_tells_what_it_finds(desk: Desk) -> None:
@@ -253,3 +263,13 @@ def test_the_question_what_a_stop_finds_reads_no_execution_that_succeeded(tmp_pa
         plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values).fetchall())
     assert "INDEX executions_not_done" in plan
     model.close()
+
+
+def test_the_ledger_of_the_longest_scope_has_room_in_the_read_model() -> None:
+    """Databases other than SQLite refuse a text that is longer than its column, and the fold would stand still."""
+    longest = checked_scope(f"action_type:{'x' * 128}")
+
+    column = entries.c.action_intent_id.type
+    assert isinstance(column, sa.String)
+    assert column.length is not None
+    assert column.length >= len(longest)
