@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from enact.errors import AmbiguousError
 from enact.intent_text import intent_json
 from enact.mapping import map_intent
-from enact.records import Refused, Step, SwitchState, ToolCall
+from enact.records import Backoff, Refused, Step, SwitchState, ToolCall
 from enact.records.intent import ApprovedIntent
 from tests.approvals import Pair, Production
 from tests.factories import make_intent, make_validated
@@ -106,3 +107,17 @@ def test_an_undoing_that_nobody_asked_for_is_never_claimed(world: World) -> None
 
     assert world.connector.calls == []
     assert "CLAIMED" not in world.types()
+
+
+def test_an_approval_that_ends_before_a_repeat_permits_none_and_leaves_the_doubt(world: World, production: Production) -> None:
+    world.use_tool(backoff=Backoff(initial_ms=700_000, max_ms=700_000))
+    world.connector.answers.append(AmbiguousError("The answer was lost."))
+    world.publish(call_for(world, production.pair.approve(make_intent())))
+    world.settle()
+
+    world.clock.advance(1_500)
+    world.settle()
+
+    assert len(world.connector.calls) == 1
+    assert [refused.code for refused in world.data(Refused)] == ["APPROVAL_INVALID"]
+    assert world.statuses()[-1] == "IN_DOUBT"
