@@ -83,6 +83,7 @@ def _machine(settings: KernelSettings, told: Running, problems: list[str]) -> It
         yield ok("settings", "readable (docs/settings.md lists them all)")
         yield from _switched_off(settings)
         yield from approvals(settings.profile, settings.approval)
+        yield from _limits()
         yield from machine.unread_variables(given_variables(), _known_variables())
     yield machine.python(machine.machine_version())
     yield machine.packages(machine.LOCK.read_text(encoding="utf-8") if machine.LOCK.is_file() else None)
@@ -106,6 +107,18 @@ def _known_variables() -> set[str]:
     classes: list[type[KernelSettings]] = [KernelSettings, *STAGES.values()]
     read = {row.variable for settings_class in classes for row in describe(settings_class)}
     return {*read, "ENACT_TENANT", "ENACT_ACCOUNT", "ENACT_API_URL", "ENACT_TEST_BROKER"}
+
+
+def _limits() -> Iterator[Finding]:
+    from cli.doctor_limits import limits
+    from services.invocation.settings import InvocationSettings
+
+    try:
+        yield from limits(load(InvocationSettings).invocation.limits_file)
+    except ConfigurationError as error:
+        *wrong, where = error.message.splitlines()
+        for line in wrong:
+            yield fail("settings", line, where)
 
 
 def _switched_off(settings: KernelSettings) -> Iterator[Finding]:

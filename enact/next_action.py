@@ -12,6 +12,9 @@ from enact.execution import HORIZON_MS, compensation_from_ms, expires_ms, is_aut
 from enact.execution_state import AttemptState, Execution
 from enact.records import EffectKind, Status, Step
 
+DEADLINE_FIRST = "DEADLINE_FIRST"
+"""In a ledger entry about a retry: it could only come after the deadline, so it never does."""
+
 
 class ActionKind(StrEnum):
     """The kinds of next action."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from enact.error_catalogue import row_of
+from enact.next_action import DEADLINE_FIRST
 from enact.records import Effect, LedgerEntry, LedgerType, Status, Step
 from services.api.attempts import words_of
 from services.api.bodies import Time, time_text
@@ -88,6 +89,8 @@ def _noise(entry: LedgerEntry) -> TimelineStep | None:
         case LedgerType.RETRY_SCHEDULED:
             due = entry.details.get("not_before_ms", "")
             at = time_text(int(due)) if due.isdecimal() and len(due) < len("9999999999999999") else None
+            if at and entry.details.get("reason") == DEADLINE_FIRST:
+                return _step(entry, f"It may be tried again at {at} and not before, but its deadline comes first: it expires then.")
             return _step(entry, f"It is tried again, not before {at}." if at else "It is tried again.", is_noise=True)
         case LedgerType.EXECUTION_HELD:
             return _step(entry, "It was put on hold.", cause=_hold_cause(entry), is_noise=True)

@@ -37,7 +37,7 @@ class BreakerRule(Struct, frozen=True, kw_only=True):
 
     failures: int = 5
     open_s: float = 5.0
-    max_open_s: float = 120.0
+    max_open_s: float = 60.0
     trials: int = 3
 
 

@@ -14,6 +14,7 @@ from enact.intent_records import passed_on, with_approved_at
 from enact.kafka.stage import DeadLetter, Effect
 from enact.kafka.transport import InRecord, OutRecord
 from enact.lifecycle import TERMINAL
+from enact.next_action import DEADLINE_FIRST, deadline_ms
 from enact.records import (
     CancelRequested,
     Claimed,
@@ -164,8 +165,11 @@ class _Scribe:
             self._write(LedgerType.DOUBT_RESOLVED, None, attempt=fact.attempt, effect=fact.effect, by=fact.source,
                         command_id=fact.command_id, reason=fact.reason)  # fmt: skip
         if status is Status.RETRYING and (before is not Status.RETRYING or fact.not_before_ms):
-            due_ms = str(now.generation.due_ms) if now.generation.due_ms else None
-            self._write(LedgerType.RETRY_SCHEDULED, Status.RETRYING, attempt=fact.attempt, not_before_ms=due_ms)
+            due_ms, ends_ms = now.generation.due_ms, deadline_ms(self._after, self._event.step)
+            never_comes = ends_ms is not None and due_ms >= ends_ms and not now.has(AttemptState.UNKNOWN)
+            reason = DEADLINE_FIRST if never_comes else None
+            shown_ms = str(due_ms) if due_ms else None
+            self._write(LedgerType.RETRY_SCHEDULED, Status.RETRYING, attempt=fact.attempt, not_before_ms=shown_ms, reason=reason)
 
     def _cancel(self, was: StepState, now: StepState, cancel: CancelRequested) -> None:
         status, after = verdict(was).status, verdict(now).status

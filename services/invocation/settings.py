@@ -18,7 +18,7 @@ class InvocationGroup(Group):
     )
     breaker_failures: int = Field(default=5, ge=1, le=1_000, description="transport failures in a row that open a breaker")
     breaker_open_s: float = Field(default=5.0, gt=0, le=3_600, description="seconds a breaker stays open at first; doubled each time")
-    breaker_max_open_s: float = Field(default=120.0, gt=0, le=86_400, description="seconds a breaker stays open at most")
+    breaker_max_open_s: float = Field(default=60.0, gt=0, le=86_400, description="seconds a breaker stays open at most")
     breaker_trials: int = Field(default=3, ge=1, le=100, description="calls that a half-open breaker lets out at once")
 
 

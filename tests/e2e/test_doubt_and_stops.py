@@ -87,6 +87,8 @@ def test_a_crm_that_is_down_for_a_while_is_tried_again_and_one_that_stays_down_e
     assert (exhausted.status, exhausted.error_code) == (Status.FAILED, "RETRIES_EXHAUSTED")
     assert [letter.key for letter in world.dead_letters("invocation")] == [b"int-down"]
     world.wait_for_quiet()
+    told = [notification for notification in world.records("notifications", Notification) if notification.action_intent_id == "int-down"]
+    assert Counter(one.kind for one in told)[NotificationKind.RETRIES_EXHAUSTED] == 1
     assert violations(world, [back, down]) == []
 
 

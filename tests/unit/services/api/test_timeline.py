@@ -186,3 +186,14 @@ async def test_an_entry_whose_other_texts_are_damaged_hides_nothing_else(api: Ap
 
     assert code == 200
     assert len(body["entries"]) == 4
+
+
+async def test_a_retry_that_its_deadline_comes_before_is_told_as_what_it_is(api: Api) -> None:
+    due = {"not_before_ms": str(START_MS + 1_000), "reason": "DEADLINE_FIRST"}
+    again = entry(LedgerType.RETRY_SCHEDULED, version=3, status=Status.RETRYING, step=Step.EXECUTE, details=due)
+    api.hold([started(), claimed(1, version=2), concluded("NOT_APPLIED", 1, version=3), again])
+
+    _, body = await api.get(TIMELINE, account_id=ACCOUNT)
+
+    (told,) = [step for step in body["phases"][2]["steps"] if "deadline comes first" in step["text"]]
+    assert told["is_noise"] is False

@@ -17,12 +17,13 @@ from enact.errors import (
     TransientError,
     UnreachableError,
 )
-from enact.records import Backoff, Effect, ErrorClass, Fact, FactSource
+from enact.next_action import DEADLINE_FIRST
+from enact.records import Backoff, Effect, EffectClass, ErrorClass, Fact, FactSource, LedgerType
 from enact.records.codec import encode
 from services.invocation.answers import Tried, fact_of_error
 from tests.factories import NOW_MS
 from tests.unit.services.invocation.fakes import APPLIED
-from tests.unit.services.invocation.world import ONCE, World
+from tests.unit.services.invocation.world import LOOKUP, ONCE, UPSERT, World
 
 PARTIAL = replace(APPLIED, is_partial=True)
 
@@ -132,6 +133,8 @@ def test_a_retry_that_would_come_after_the_deadline_never_comes(world: World) ->
     world.publish(world.call())
     world.connector.answers.append(RateLimitError("Slow down.", retry_after_s=4_000))
     world.settle()
+    (scheduled,) = [entry for entry in world.ledger() if entry.type is LedgerType.RETRY_SCHEDULED]
+    assert scheduled.details["reason"] == DEADLINE_FIRST, "nobody is told of a try that will not be"
 
     world.clock.advance(3_600)
     world.settle()
@@ -140,6 +143,35 @@ def test_a_retry_that_would_come_after_the_deadline_never_comes(world: World) ->
 
     assert len(world.connector.calls) == 1
     assert world.statuses() == ["EXPIRED"]
+
+
+@pytest.mark.parametrize(("effect_class", "wait_s", "has_reason"), [(UPSERT, 3_599, False), (UPSERT, 3_600, True), (LOOKUP, 3_600, True)])
+def test_a_retry_at_the_deadline_is_one_that_never_comes(world: World, effect_class: EffectClass, wait_s: int, *, has_reason: bool) -> None:
+    world.use_tool(effect_class=effect_class)
+    world.publish(world.call())
+    world.connector.answers.append(RateLimitError("Slow down.", retry_after_s=wait_s))
+    world.settle()
+
+    (scheduled,) = [entry for entry in world.ledger() if entry.type is LedgerType.RETRY_SCHEDULED]
+
+    assert ("reason" in scheduled.details) is has_reason
+
+
+def test_what_is_unknown_is_asked_about_after_its_deadline_too(world: World) -> None:
+    world.use_tool(effect_class=LOOKUP)
+    call = world.call()
+    world.publish(call)
+    world.hold_answer()
+    world.settle(3)
+    late_ms = call.expires_at_epoch * 1000 + 1
+    nonce = world.connector.calls[0].nonce
+
+    world.append(Fact(attempt=1, nonce=nonce, effect=Effect.UNKNOWN, source=FactSource.TAKE_OVER, not_before_ms=late_ms))
+    world.turn()
+
+    (scheduled,) = [entry for entry in world.ledger() if entry.type is LedgerType.RETRY_SCHEDULED]
+    assert scheduled.details["not_before_ms"] == str(late_ms)
+    assert "reason" not in scheduled.details
 
 
 def test_a_partial_answer_fails_with_its_effects_on_record(world: World) -> None:

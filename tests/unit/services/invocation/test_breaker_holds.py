@@ -53,6 +53,18 @@ def test_what_a_breaker_holds_waits_without_a_look_and_without_an_event(world: W
     assert len(world.events()) == events
 
 
+def test_what_is_held_and_meets_a_breaker_that_opened_a_moment_ago_is_not_told_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread may open it between the look at the kind and the look at the call. Planted bug: each meeting is parked."""
+    break_down(world)
+    world.settle()
+    monkeypatch.setattr(world.process.gate, "_is_held_further", lambda *_: False)
+
+    world.turn(5)
+
+    assert len(world.data(Parked)) == 5
+    assert len(world.connector.calls) == 5
+
+
 def test_it_is_tried_with_a_few_calls_and_a_failure_leaves_the_others_where_they_are(world: World) -> None:
     break_down(world)
     world.publish(*(world.call(f"int-{n:02}") for n in range(20)))

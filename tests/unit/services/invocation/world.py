@@ -90,6 +90,7 @@ class Process:
     nonces: NonceMemory
     window: Window
     permits: Permits
+    gate: Gate
     meter: Meter = field(default_factory=Meter)
 
 
@@ -175,6 +176,7 @@ class World:
             nonces=nonces,
             window=window,
             permits=permits,
+            gate=desk.gate,
             meter=meter,
         )
 
