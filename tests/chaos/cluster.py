@@ -23,7 +23,7 @@ from tests.chaos.proxy.running import KafkaProxy
 from tests.chaos.spawned import CLOCK_VARIABLE, ClockFile
 from tests.e2e.world import World
 
-READY_S = 60.0
+READY_S = 180.0
 
 
 class _StorageWithTwoListeners(Storage):
