@@ -54,6 +54,7 @@ class Invocation:
             return topic_name(short, prefix)
 
         limits = LimitsSource(settings.invocation.limits_file)
+        approvals = approval_rules(settings, context.clock, context.metrics)
         instance = instance_directory(context)
         writer = KafkaWriter(kafka, on_wait=context.health.beat)
         object_partitions = writer.partition_count(topic("internal-objects"))
@@ -85,7 +86,7 @@ class Invocation:
             ),
             permits=permits,
             caller=self.caller,
-            request_check=RequestCheck(self.registry.view, context.clock, approval_rules(settings, context.clock, context.metrics)),
+            request_check=RequestCheck(self.registry.view, context.clock, approvals),
             writer=writer,
             clock=context.clock,
             meter=meter,

@@ -27,6 +27,7 @@ class Validation:
         def topic(short: str) -> str:
             return topic_name(short, prefix)
 
+        approvals = approval_rules(settings, context.clock, context.metrics)
         writer = KafkaWriter(settings.kafka, on_wait=context.health.beat)
         self._registry = RegistryTable(topic("registry"), lambda: LogReader(settings.kafka))
         self._switches = SwitchTable(topic("switches"), lambda: LogReader(settings.kafka), context.clock)
@@ -44,7 +45,7 @@ class Validation:
             clock=context.clock,
             limits=settings.validation.limits,
             rejected_by=self._switches.rejected_by,
-            approvals=approval_rules(settings, context.clock, context.metrics),
+            approvals=approvals,
         )
         self._loop = stage_loop(
             context,
