@@ -27,7 +27,7 @@ class Exit(IntEnum):
 MEANINGS: Mapping[Exit, str] = MappingProxyType(
     {
         Exit.OK: "done",
-        Exit.PROBLEM: "something around enact failed, or was found by `doctor` or `demo`; what to do is said",
+        Exit.PROBLEM: "something around enact failed, or was found by `doctor`, `demo` or `reconcile`; what to do is said",
         Exit.USAGE: "wrong command line",
         Exit.REFUSED: "refused, nothing was changed",
         Exit.NOT_FOUND: "no such execution",

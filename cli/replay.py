@@ -16,6 +16,7 @@ from enact.kafka.admin import KafkaAdmin
 from enact.kafka.inspection import Inspection
 from enact.kafka.transport import TopicPartition
 from enact.settings import KernelSettings, load
+from topology.deployment.workload import Workload
 from topology.stages import RUNNING_STAGES, STAGES, Stage, group_name, hyphenated
 from topology.topics import TOPICS
 
@@ -95,7 +96,7 @@ def _require_idle(stage: Stage, group: str, inspection: Inspection, settings: Ke
     if settings.kafka.bootstrap_servers is None or any(one.partition(".")[0] == stage.name for one in here.health_ports):
         how = f"`enact up` (pid {here.pid}) runs it: end that with Ctrl-C and give `{enact} up --without {name}`, then this command again"
     else:
-        kind = "deployment" if stage.log is None else "statefulset"
+        kind = "statefulset" if Workload(stage).keeps_state else "deployment"
         how = (
             f"end its processes (Kubernetes: `kubectl scale {kind}/{name} --replicas=0`; containers: `docker compose stop {name}`; "
             "a terminal: Ctrl-C), then give this command again"

@@ -50,10 +50,11 @@ class Topics(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What to do now, and what to remember of it once it is done."""
+    """What to do now, and what to remember of it once it is done. `name` tells this try from every other of the same lack."""
 
     remedy: Remedy
     repair: Repair
+    name: str
 
 
 def plan(case: Case, finding: Finding, now_ms: int, bounds: Bounds) -> Plan | None:
@@ -70,9 +71,10 @@ def plan(case: Case, finding: Finding, now_ms: int, bounds: Bounds) -> Plan | No
         return None
     is_hopeless = finding.lack is Lack.UNREADABLE or (remedy is Remedy.RETURNED and case.admitted is None)
     if is_hopeless or tried.tries >= bounds.max_tries:
-        return Plan(remedy=Remedy.TOLD, repair=replace(tried, is_told=True))
+        return Plan(remedy=Remedy.TOLD, repair=replace(tried, is_told=True), name=str(tried.tries))
     wait_ms = bounds.back_off_ms << tried.tries
-    return Plan(remedy=remedy, repair=replace(tried, tries=tried.tries + 1, next_ms=now_ms + wait_ms))
+    again = replace(tried, tries=tried.tries + 1, next_ms=now_ms + wait_ms)
+    return Plan(remedy=remedy, repair=again, name=str(again.tries))
 
 
 def record_of(key: bytes, case: Case, finding: Finding, found: Plan, *, partition: int, now_ms: int, topics: Topics) -> OutRecord:
@@ -101,7 +103,7 @@ def _expired(who: tuple[str, str], case: Case, finding: Finding, found: Plan, no
         action_intent_id=action_intent_id,
         generation=finding.generation,
         step=Step.EXECUTE,
-        event_id=sha256_hex([ACTOR, "EXPIRED", tenant_id, action_intent_id, finding.generation, found.repair.tries]),
+        event_id=sha256_hex([ACTOR, "EXPIRED", tenant_id, action_intent_id, finding.generation, found.name]),
         type=EVENT_TYPES[Expired],
         at_ms=now_ms,
         actor=ACTOR,

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from enact.clock import Clock
-from enact.errors import ErrorCode, ValidationError
-from enact.ids import key_of, parts_of
+from enact.ids import parts_of
 from enact.kafka.partitioner import partition_of
 from enact.kafka.state import PartitionState
 from enact.kafka.transport import InRecord, OutRecord
@@ -16,14 +15,14 @@ from enact.log import get_logger
 from enact.metrics import Remedy
 from services.reconciliation.allowance import Allowance
 from services.reconciliation.bounds import Bounds
-from services.reconciliation.case import Case, admission_of, entry_of, outcome_of
+from services.reconciliation.case import Case
 from services.reconciliation.case_store import CaseStore
 from services.reconciliation.judgement import Finding, Waiting, judge
+from services.reconciliation.learning import Learning
 from services.reconciliation.repairs import Topics, plan, record_of
 
 STAGE = "reconciliation"
 MAX_LOOKS = 200
-_NO_EXECUTION = key_of("", "")
 
 
 class ReconciliationStage:
@@ -45,13 +44,8 @@ class ReconciliationStage:
         grace_s: float,
         on_remedy: Callable[[Remedy], None] = lambda _: None,
     ) -> None:
-        self.inputs: Sequence[str] = (topics.admissions, topics.executions, topics.ledger, topics.outcomes)
-        self._learn = {
-            topics.admissions: _learn_admission,
-            topics.executions: _learn_event,
-            topics.ledger: _learn_entry,
-            topics.outcomes: _learn_outcome,
-        }
+        self._learning = Learning(topics)
+        self.inputs: Sequence[str] = self._learning.topics
         self._topics, self._bounds, self._clock, self._allowance = topics, bounds, clock, allowance
         self._partition_count, self._grace_s, self._on_remedy = partition_count, grace_s, on_remedy
         self._stores: dict[int, tuple[PartitionState, CaseStore]] = {}
@@ -60,9 +54,7 @@ class ReconciliationStage:
 
     def learn(self, record: InRecord, state: PartitionState) -> None:
         """Add what a record says to its case."""
-        if record.value is None:
-            raise ValidationError("The record has no value: let only enact write this topic.", code=ErrorCode.NULL_VALUE)
-        self._learn[record.topic](record, record.value, self._store(state))
+        self._learning.learn(record, self._store(state))
 
     def due(self, state: PartitionState) -> Sequence[OutRecord]:
         """Look at what is due, and say what has to be sent for it; the rest stays due when the allowance is used up."""
@@ -139,35 +131,3 @@ class ReconciliationStage:
         """What was opened is as it lies on disk."""
         if partition in self._stores:
             self._stores[partition][1].forget_batch()
-
-
-def _learn_admission(record: InRecord, value: bytes, store: CaseStore) -> None:
-    view = admission_of(value)
-    if (case := store.open(key_of(view.tenant_id, view.action_intent_id))) is not None:
-        case.add_admission(view, record.timestamp_ms)
-
-
-def _learn_event(record: InRecord, value: bytes, store: CaseStore) -> None:
-    """Kept as bytes; its key says whose it is."""
-    log_ms = store.log_time(record.timestamp_ms)
-    key = _key(record)
-    if key != _NO_EXECUTION and (case := store.open(key)) is not None:
-        case.add_event(record.offset, value, at_ms=record.timestamp_ms, log_ms=log_ms)
-
-
-def _learn_entry(record: InRecord, value: bytes, store: CaseStore) -> None:
-    view = entry_of(value)
-    if (case := store.open(key_of(view.tenant_id, view.action_intent_id))) is not None:
-        case.add_entry(view, record.timestamp_ms)
-
-
-def _learn_outcome(record: InRecord, value: bytes, store: CaseStore) -> None:
-    view, key = outcome_of(value), _key(record)
-    if (case := store.open(key)) is not None:
-        case.add_outcome(view, record.timestamp_ms)
-
-
-def _key(record: InRecord) -> bytes:
-    if not record.key:
-        raise ValidationError("The record has no key: let only enact write this topic.", code=ErrorCode.KEY_MISMATCH)
-    return record.key

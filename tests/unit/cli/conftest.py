@@ -22,7 +22,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     def cluster() -> Iterator[Cluster]:
         yield InMemory(writer=world.broker.writer(), open_reader=world.open_reader, clock=world.clock, actor="cli:kim", prefix="t")
 
-    for verb in ("submit", "cancel", "cancel_all", "dlq", "redrive", "resolve", "switch", "registry"):
+    for verb in ("submit", "cancel", "cancel_all", "dlq", "redrive", "reconcile", "resolve", "switch", "registry"):
         monkeypatch.setattr(f"cli.{verb}.cluster", cluster)
     monkeypatch.setenv("ENACT_DATA_DIR", "/nonexistent")
     return world
