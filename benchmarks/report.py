@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 LOADS = ("unloaded", "at 200/s", "saturated", "slow tool")
-PROCESSES = ("validation", "tool_mapping", "invocation", "recording", "api", "broker", "tool", "driver", "all")
+PROCESSES = ("validation", "tool_mapping", "invocation", "recording", "reconciliation", "api", "broker", "tool", "driver", "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def _stages(result: Mapping[str, Any]) -> Table:
     rows: list[tuple[str, ...]] = []
     for load in LOADS:
         one = result["columns"].get("P", {}).get(load, {})
-        stages = [stage for stage in PROCESSES[:5] if f"stages.{stage}.records_per_batch" in one]
+        stages = [stage for stage in PROCESSES[:6] if f"stages.{stage}.records_per_batch" in one]
         rows += [(load, stage, *(shown(one.get(f"stages.{stage}.{name}")) for name in names)) for stage in stages]
     titles = ("records per execution", "batches per execution", "records per batch", "flush, ms", "read back, ms")
     return Table("How the stages worked, column P", ("load", "stage", *titles), tuple(rows))

@@ -1,7 +1,6 @@
 """Reads a few fields of a record and steps over the rest: for those who see many records and need little of each."""
 
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from typing import TypeVar
 
 from enact.records.avro_reading import CANNOT_READ, compiled_reader
@@ -32,9 +31,10 @@ def view_reader(
             body_at = CONFLUENT_HEADER_BYTES
         else:
             return decode(cls, value)
-        with suppress(*CANNOT_READ):
+        try:
             view: V = read(value, body_at)
-            return view
-        return decode(cls, value)
+        except CANNOT_READ:  # the whole record says why, or can be read after all
+            return decode(cls, value)
+        return view
 
     return view_of
