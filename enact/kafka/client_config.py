@@ -70,8 +70,8 @@ GROUP = (
 )
 
 PATIENT = (
-    Setting("fetch.min.bytes", 1_048_576, "a watcher is never urgent: the broker answers seldom, with much"),
-    Setting("fetch.wait.max.ms", 500, "as above; how old what is watched may be"),
+    Setting("fetch.min.bytes", 4_194_304, "a watcher is never urgent: the broker answers seldom, with much"),
+    Setting("fetch.wait.max.ms", 1_000, "as above; how old what is watched may be"),
     Setting("queued.min.messages", 10_000, "a turn takes thousands"),
     Setting("queued.max.messages.kbytes", 6_144, "as above: more than a second of a saturated cluster of ours"),
 )

@@ -40,7 +40,7 @@ class GroupReader:
     ) -> None:
         """`on_wait` is called while a call waits for the broker: waiting is not being stuck (`HealthState.beat`).
 
-        `is_patient`: let records gather at the broker, half a second at most.
+        `is_patient`: let records gather at the broker, a second at most.
         """
         self.group = group
         settings = group_config(kafka, group)

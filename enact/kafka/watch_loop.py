@@ -25,7 +25,7 @@ from enact.log import get_logger
 
 MAX_RECORDS = 5_000
 MAX_WAIT_S = 0.5
-GATHER_S = 0.25
+GATHER_S = 0.75
 _MANY = 200
 _COMMIT_EVERY_S = 1.0
 

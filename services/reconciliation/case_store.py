@@ -11,6 +11,9 @@ from services.reconciliation.case import Case
 
 _CASE, _LOG_TIME, _LOOK = b"c", b"t", b"r"
 _TIME_BYTES = 8
+_MAX_KNOWN = 500
+"""What is under way in one partition, on a busy day; the rest is read from disk."""
+
 _decoder = msgspec.msgpack.Decoder(Case)
 _encoder = msgspec.msgpack.Encoder()
 
@@ -23,6 +26,7 @@ class CaseStore:
         self._index = DueIndex(state)
         self._cases: dict[bytes, Case | None] = {}
         self._due: dict[bytes, int] = {}
+        self._opened: set[bytes] = set()
         self._gone: dict[bytes, int] = {}
         self._log_ms = int.from_bytes(state.get(_LOG_TIME) or b"", "big")
         state.before_persist = self.write
@@ -35,13 +39,15 @@ class CaseStore:
     def open(self, key: bytes) -> Case | None:
         """The case of an execution, to be changed in place; a new one if nothing is known; None if it is final."""
         if key in self._cases:
-            return self._cases[key]
-        raw = self._state.get(_CASE + key)
-        case = Case() if raw is None else None if len(raw) == _TIME_BYTES else _decoder.decode(raw)
-        if case is not None:
+            case = self._cases[key]
+        else:
+            raw = self._state.get(_CASE + key)
+            case = Case() if raw is None else None if len(raw) == _TIME_BYTES else _decoder.decode(raw)
             self._cases[key] = case
-            if raw is not None:
+            if case is not None and raw is not None:
                 self._due[key] = self._due_ms(case)
+        if case is not None:
+            self._opened.add(key)
         return case
 
     def close(self, key: bytes) -> None:
@@ -51,16 +57,22 @@ class CaseStore:
 
     def write(self) -> None:
         """Everything that was opened becomes part of the batch: once each, however many records it had."""
-        if not self._cases and not self._gone:
+        if not self._opened and not self._gone:
             return
-        for key, case in self._cases.items():
-            if case is not None and key not in self._gone:
+        for key in self._opened:
+            if key not in self._gone and (case := self._cases[key]) is not None:
                 self._put(key, case)
         for key, due_ms in self._gone.items():
             self._state.delete(_CASE + key)
             self._index.replace(frozenset({DueEntry(_LOOK, "", due_ms, key)}), frozenset())
+            self._cases.pop(key, None)
+            self._due.pop(key, None)
         self._state.put(_LOG_TIME, self._log_ms.to_bytes(_TIME_BYTES, "big"))
-        self.forget_batch()
+        self._opened.clear()
+        self._gone.clear()
+        if len(self._cases) > _MAX_KNOWN:
+            self._cases.clear()
+            self._due.clear()
 
     def due(self, now_ms: int) -> Iterator[bytes]:
         """Keys of executions that should be looked at, the longest overdue first. Final ones are forgotten instead.
@@ -75,19 +87,21 @@ class CaseStore:
                 yield entry.key
 
     def forget_batch(self) -> None:
-        """What was opened is on disk now, or did not happen."""
+        """What was opened did not happen: everything is as it lies on disk."""
         self._cases.clear()
         self._due.clear()
+        self._opened.clear()
         self._gone.clear()
 
     def _put(self, key: bytes, case: Case) -> None:
+        before_ms = self._due.pop(key, None)
         if case.is_final:
             due_ms = case.seen_ms + self._bounds.horizon_ms
             self._state.put(_CASE + key, due_ms.to_bytes(_TIME_BYTES, "big"))
+            self._cases[key] = None
         else:
-            due_ms = self._due_ms(case)
+            due_ms = self._due[key] = self._due_ms(case)
             self._state.put(_CASE + key, _encoder.encode(case))
-        before_ms = self._due.get(key)
         if before_ms != due_ms:
             before = frozenset() if before_ms is None else frozenset({DueEntry(_LOOK, "", before_ms, key)})
             self._index.replace(before, frozenset({DueEntry(_LOOK, "", due_ms, key)}))

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from enact.clock import ManualClock
 from enact.errors import ErrorCode, ValidationError
@@ -16,6 +18,7 @@ from enact.metrics import Remedy
 from enact.records import ExecutionEvent, Expired, LedgerType, Notification, NotificationKind, ReturnedIntent, Status
 from enact.records.codec import decode, encode
 from services.reconciliation.allowance import Allowance
+from services.reconciliation.case import Case
 from services.reconciliation.stage import ReconciliationStage
 from tests.factories import in_record
 from tests.unit.enact.event_factories import EXPIRES_S, START_MS, a_claim, a_tool_call
@@ -200,6 +203,27 @@ def test_what_succeeded_keeps_eight_bytes_and_later_records_of_it_change_nothing
     assert kept is not None
     assert len(kept) == 8
     assert desk.all_within(3_600) == []
+
+
+def test_more_executions_than_are_kept_in_memory_are_all_known(desk: Desk) -> None:
+    many = [f"i-{number}" for number in range(600)]
+    for one in many:
+        value = encode(admitted(action_intent_id=one).record)
+        desk.stage.learn(in_record("admissions", b"", value), desk.state)
+    desk.state.persist()
+
+    for one in many:
+        entry = replace(entered(LedgerType.EXECUTION_STARTED).record, action_intent_id=one)
+        desk.stage.learn(in_record("ledger", b"", encode(entry)), desk.state)
+    desk.state.persist()
+
+    kept = [decode_case(desk.state.get(b"c" + key_of(TENANT, one))) for one in many]
+    assert {(case.admitted is not None, case.started) for case in kept} == {(True, 1)}
+    assert len(list(desk.state.persisted_keys(b"d"))) == len(many)
+
+
+def decode_case(kept: bytes | None) -> Case:
+    return msgspec.msgpack.decode(kept or b"", type=Case)
 
 
 def test_an_execution_is_forgotten_when_the_logs_forget_it(desk: Desk) -> None:
