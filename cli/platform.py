@@ -17,7 +17,7 @@ from cli.processes import ProcessSpec, stage_specs
 from cli.supervisor import Supervisor, on_stop_signals
 from cli.topology_apply import topology_apply
 from cli.up_file import Running, forget_running, write_running
-from connectors.catalogue import argument_schemas, registry_files
+from connectors.catalogue import argument_schemas, promises, registry_files
 from connectors.sandbox.tenants import write_sandbox_credentials
 from enact.broker.embedded import EmbeddedBroker
 from enact.broker.pid_file import started_mark
@@ -191,7 +191,7 @@ class Platform:
             entries = [
                 entry
                 for name, file in registry_files(with_sandbox=self.options.has_sandbox)
-                for entry in read_entries(file.read_text(), file=name, argument_schemas=argument_schemas())
+                for entry in read_entries(file.read_text(), file=name, argument_schemas=argument_schemas(), promises=promises())
             ]
             added = RegistryCommands(door).apply(entries)
         finally:

@@ -24,7 +24,7 @@ def apply(
     as_json: AsJson = False,
 ) -> None:
     """Add what the registry does not hold yet. A version never changes once applied; run it as often as you like."""
-    from connectors.catalogue import argument_schemas, registry_files
+    from connectors.catalogue import argument_schemas, promises, registry_files
     from enact.registry_file import read_entries
 
     if files:
@@ -32,7 +32,11 @@ def apply(
     else:
         texts = [(name, file.read_text(encoding="utf-8")) for name, file in registry_files(with_sandbox=sandbox)]
     try:
-        entries = [entry for name, text in texts for entry in read_entries(text, file=name, argument_schemas=argument_schemas())]
+        entries = [
+            entry
+            for name, text in texts
+            for entry in read_entries(text, file=name, argument_schemas=argument_schemas(), promises=promises())
+        ]
     except EnactError as error:
         end(Exit.REFUSED, error.message, as_json=as_json, error_code=error.code.value)
     if not entries:

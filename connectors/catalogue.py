@@ -17,6 +17,7 @@ from connectors.outbound_policy import OutboundPolicy
 from connectors.sandbox.connector import SandboxConnector
 from connectors.sandbox.tools import TOOLS as SANDBOX_TOOLS
 from enact.clock import Clock
+from enact.records import EffectClass
 
 
 def build_connectors(
@@ -51,6 +52,11 @@ def shipped_tools() -> dict[str, Tool]:
 def argument_schemas() -> dict[str, dict[str, Any]]:
     """Tool name to arguments schema, as `enact.registry_file.read_entries` takes it."""
     return {name: tool.arguments_schema for name, tool in shipped_tools().items()}
+
+
+def promises() -> dict[str, EffectClass]:
+    """Tool name to what the tool keeps about repeats, as `enact.registry_file.read_entries` takes it."""
+    return {name: tool.effect_class for name, tool in shipped_tools().items()}
 
 
 def registry_files(*, with_sandbox: bool) -> tuple[tuple[str, Traversable], ...]:

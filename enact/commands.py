@@ -177,7 +177,7 @@ class Commands:
 
 
 def command_event(seen: SeenExecution, data: EventData, *, step: Step, generation: int, actor: str, at_ms: int) -> ExecutionEvent:
-    """A command about an execution that the caller saw, under a fresh id."""
+    """A command about an execution that the caller saw. Its event id is the command's id, so the same command counts once."""
     subject = ToolCall(
         tenant_id=seen.tenant_id,
         account_id=seen.account_id,
@@ -192,7 +192,7 @@ def command_event(seen: SeenExecution, data: EventData, *, step: Step, generatio
         action_intent_id=seen.action_intent_id,
         generation=generation,
         step=step,
-        event_id=fresh_id(),
+        event_id=_command_id(data) or fresh_id(),
         type=EVENT_TYPES[type(data)],
         at_ms=at_ms,
         actor=actor,
@@ -200,6 +200,10 @@ def command_event(seen: SeenExecution, data: EventData, *, step: Step, generatio
         subject=subject,
         data=data,
     )
+
+
+def _command_id(data: EventData) -> str | None:
+    return data.command_id if isinstance(data, CancelRequested | RedriveRequested | Fact) else None
 
 
 def command_record(event: ExecutionEvent, *, topic: str, partition_count: int) -> OutRecord:

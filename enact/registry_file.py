@@ -9,6 +9,7 @@ A `parameters_schema` that does not say `additionalProperties` gets `false`: an 
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -16,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from enact import canonical
 from enact.argument_rules import TEMPLATE_MARK
+from enact.effect_promise import excess_of
 from enact.errors import ConfigurationError, EnactError
 from enact.json_schema import check_schema
 from enact.mapping import SOURCE_ROOTS
@@ -29,9 +31,14 @@ TOOL_NAME_PATTERN = r"^[a-z][a-z0-9]*\.[a-z][a-z0-9]*(_[a-z0-9]+)+$"
 SchemaOf = Mapping[str, Mapping[str, Any]]
 """Tool name to the JSON Schema of its arguments, as the connectors declare it."""
 
+PromiseOf = Mapping[str, EffectClass]
+"""Tool name to what the tool keeps about repeats."""
 
-def read_entries(text: str, *, file: str, argument_schemas: SchemaOf) -> list[ActionType]:
-    """All entries of one YAML text; `file` is its name in messages.
+NO_PROMISES: PromiseOf = MappingProxyType({})
+
+
+def read_entries(text: str, *, file: str, argument_schemas: SchemaOf, promises: PromiseOf = NO_PROMISES) -> list[ActionType]:
+    """All entries of one YAML text; `file` is its name in messages. A tool without a promise here is believed by its entry.
 
     Raises: ConfigurationError listing every problem of the file, each with entry and field.
     """
@@ -49,7 +56,8 @@ def read_entries(text: str, *, file: str, argument_schemas: SchemaOf) -> list[Ac
                 f"{where}: {_field(item['loc'])}: {item['msg']}" for item in error.errors(include_url=False, include_input=False)
             )
             continue
-        found = [f"{where} ({written.action_type}): {problem}" for problem in _problems_of(written, argument_schemas)]
+        wrong = [*_problems_of(written, argument_schemas), *_excess(written, promises)]
+        found = [f"{where} ({written.action_type}): {problem}" for problem in wrong]
         problems.extend(found)
         if not found:
             entries.append(_action_type(written, argument_schemas[written.tool_name]))
@@ -197,6 +205,13 @@ def _problems_of(entry: _Entry, argument_schemas: SchemaOf) -> Iterator[str]:
     yield from (
         f"parameter_mapping: {entry.tool_name} needs the argument {name}." for name in arguments.get("required", []) if name not in mapped
     )
+
+
+def _excess(entry: _Entry, promises: PromiseOf) -> Iterator[str]:
+    kept = promises.get(entry.tool_name)
+    excess = excess_of(EffectClass(**entry.effect_class.model_dump()), kept) if kept is not None else None
+    if excess is not None:
+        yield f"effect_class: {excess}"
 
 
 def _schema_problems(schema: dict[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import pytest
 from cli.context import api_url, kafka_settings, running
 from cli.exit_codes import Exit
 from cli.http import ApiAnswer, ApiUnreachableError
+from connectors.catalogue import registry_files
 from enact.errors import ConfigurationError
 from enact.records import Fact
 from enact.settings import KernelSettings, load
@@ -313,3 +314,14 @@ def test_a_damaged_file_counts_as_nothing_running(tmp_path: Path, text: str) -> 
 
 def test_an_unreachable_api_is_an_error_of_its_own() -> None:
     assert "does not answer" in ApiUnreachableError().message
+
+
+def test_an_entry_that_promises_more_than_its_tool_keeps_is_refused(world: World, tmp_path: Path) -> None:
+    ((_, shipped),) = [one for one in registry_files(with_sandbox=True) if "sandbox" in one[0]]
+    file = tmp_path / "entries.yaml"
+    file.write_text(shipped.read_text(encoding="utf-8").replace("{kind: NONE}", "{kind: UPSERT, natural_key: label}"), encoding="utf-8")
+
+    result = run("registry", "apply", str(file))
+
+    assert result.exit_code == Exit.REFUSED
+    assert "effect_class: the tool keeps NONE, not UPSERT: say NONE." in result.stderr

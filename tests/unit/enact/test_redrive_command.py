@@ -13,8 +13,8 @@ from tests.unit.enact.test_commands import resolve
 
 def redrive_answer(type: LedgerType, result: str, *, generation: int = 1) -> Owner:
     def owner(event: ExecutionEvent) -> LedgerEntry | None:
-        assert isinstance(event.data, RedriveRequested)
-        details = {"command_id": event.data.command_id, "result": result}
+        assert isinstance(event.data, RedriveRequested | Fact)
+        details = {"command_id": event.data.command_id or "", "result": result}
         return entry(type, version=40, cause=event.event_id, generation=generation, details=details)
 
     return owner
@@ -42,6 +42,19 @@ def test_a_redrive_names_the_generation_that_the_caller_saw() -> None:
     assert (event.generation, event.step, event.data.reason) == (2, Step.EXECUTE, "the field was added")
     assert isinstance(answer, Accepted)
     assert (answer.status, "generation 3" in answer.message) == (Status.PENDING, True)
+
+
+def test_the_same_command_twice_in_the_log_is_one_event_because_its_id_is_the_commands() -> None:
+    world = World(redrive_answer(LedgerType.REDRIVE_ACCEPTED, "OPENED"))
+    world.hold(started(), claimed(1, version=3), failed())
+
+    redrive(world)
+    resolve(world, is_applied=True)
+
+    again, found = world.events
+    assert isinstance(again.data, RedriveRequested)
+    assert isinstance(found.data, Fact)
+    assert (again.event_id, found.event_id) == (again.data.command_id, found.data.command_id)
 
 
 def test_a_redrive_of_what_never_began_says_that_nothing_new_is_opened() -> None:

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from enact.errors import PermanentError
 from enact.execution import DAY_MS
+from enact.execution_state import Ending, Execution, Generation, StepState
 from enact.kafka.transport import OutRecord
 from enact.records import (
     CancelRequested,
@@ -16,10 +17,14 @@ from enact.records import (
     ParkReason,
     RedriveRequested,
     ReturnedIntent,
+    Status,
     Step,
     ToolCall,
 )
 from enact.records.codec import decode
+from services.invocation.redrive import redriven
+from services.invocation.topics import InvocationTopics
+from tests.factories import in_record
 from tests.unit.services.invocation.world import LOG, ONCE, RETURNED, World, refused_call
 
 REDRIVE = RedriveRequested(command_id="command-1", reason="the cause is mended")
@@ -118,6 +123,22 @@ def test_a_redriven_compensation_that_is_emitted_twice_is_one_event(world: World
 
     assert len(world.connector.calls) == calls
     assert world.fold().compensate.generation.number == 2
+
+
+def test_what_a_redrive_sends_is_the_same_bytes_each_time_it_is_read(world: World) -> None:
+    call = undo_of(world)
+    generation = Generation(subject=call, ending=Ending(status=Status.FAILED))
+    was = StepState(generation=generation)
+    after = Execution(tenant_id="acme", action_intent_id="int-1", first_ms=1, compensate=StepState(generation=Generation(number=2)))
+    world.append(REDRIVE, call=call)
+    (event,) = world.events()
+    records = [in_record(LOG, b"k", b"v", offset=7) for _ in range(2)]
+    topics = InvocationTopics(executions=LOG, tool_results="results", ledger="ledger", returned=RETURNED)
+
+    first, second = (redriven(was, after, event, record, topics) for record in records)
+
+    assert first == second
+    assert first is not None
 
 
 def test_a_redriven_compensation_without_a_call_has_nothing_to_repeat_and_ends_at_once(world: World) -> None:
