@@ -38,7 +38,7 @@ class Limits:
         self._buckets: dict[Place, _Bucket] = {}
         self._reserved: dict[str, tuple[Place, ...]] = {}
         self._known: dict[tuple[str, str, str], tuple[tuple[Place, Limit], ...]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._has_any = _has_any(file)
 
     def use(self, file: LimitsFile) -> None:

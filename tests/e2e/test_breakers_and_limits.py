@@ -134,3 +134,24 @@ def test_a_tenant_s_rate_is_kept_and_follows_its_file(make_world: MakeWorld, tmp
     assert {event.data.reason for event in world.events() if isinstance(event.data, Parked)} == {ParkReason.LIMIT}
     assert len(everything) == len(intents)
     assert violations(world, [*intents, *others]) == []
+
+
+@pytest.mark.timeout(240)
+def test_two_instances_keep_a_limit_together(make_world: MakeWorld, tmp_path: Path) -> None:
+    path = tmp_path / "limits.yaml"
+    path.write_text(f"tenants: {{{LIMITED}: {{crm: {{rate_per_s: {2 * RATE}}}}}}}\n")
+    world = make_world(environ={"ENACT_INVOCATION__LIMITS_FILE": str(path)}, instances=2)
+    intents = [make_intent(f"limited-{n}", tenant_id=LIMITED) for n in range(120)]
+
+    world.publish(intents)
+    world.wait_for_outcomes(len(intents), 90)
+    world.wait_for_quiet()
+
+    at_ms = arrivals(world, intents)
+    owners = Counter(event.data.owner.instance_id for event in world.events() if isinstance(event.data, Claimed))
+    rate = (len(at_ms) - 1) / (at_ms[-1] - at_ms[0]) * 1000
+    print(f"{2 * RATE}/s for two instances: {rate:.2f}/s, at most {most_in_a_second(at_ms)} in a second; {sorted(owners.values())} claims")
+    assert len(owners) == 2
+    assert rate <= 2 * RATE * 1.1
+    assert most_in_a_second(at_ms) <= 2 * (RATE + JITTER)
+    assert violations(world, intents) == []
