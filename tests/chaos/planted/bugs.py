@@ -33,7 +33,7 @@ from services.invocation.nonces import NonceMemory
 from services.invocation.owner import Owner
 from services.invocation.request_check import RequestCheck
 from services.invocation.stage import InvocationStage
-from tests.chaos.planted.patching import plant
+from tests.chaos.planted.patching import plant, plant_everywhere
 
 LETTER_DELAY_S = 12.0
 
@@ -257,7 +257,7 @@ def verdict_ignores_unknown() -> None:
         said = verdict(step)
         return execution.Verdict(Status.FAILED, said.effect) if said.status is Status.IN_DOUBT else said
 
-    plant(execution, "verdict", sure)
+    plant_everywhere("verdict", verdict, sure)
 
 
 def dead_letter_not_awaited() -> None:

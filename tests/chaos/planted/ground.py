@@ -62,6 +62,7 @@ class Ground:
         self.world, self.journal, self._broker = world, journal, broker
         self.people = People(world, journal)
         self.published: list[ApprovedIntent] = []
+        self._frozen: list[int] = []
 
     def publish(self, count: int, action_type: str = "CREATE_CRM_TASK", *, lifetime_s: int = 3600) -> None:
         """So many fresh intents, acknowledged."""
@@ -136,16 +137,26 @@ class Ground:
         self.world.signal(name, signal.SIGKILL)
         self.journal.fault("kill", name, from_ms=at_ms, to_ms=at_ms)
 
-    def freeze(self, name: str, for_s: float, meanwhile: Callable[[], Any] = lambda: None) -> None:
+    def freeze(self, name: str, for_s: float) -> None:
         """Freeze a stage for a while."""
-        at_ms, until_s = now_ms(), time.monotonic() + for_s
+        at_ms = now_ms()
         self.world.signal(name, signal.SIGSTOP)
         try:
-            meanwhile()
-            time.sleep(max(0.0, until_s - time.monotonic()))
+            time.sleep(for_s)
         finally:
             self.world.signal(name, signal.SIGCONT)
         self.journal.fault("stop", name, from_ms=at_ms, to_ms=now_ms())
+
+    def freeze_for_good(self, name: str) -> None:
+        """Freeze a stage until the run is over."""
+        self._frozen.append(self.world.pids()[name])
+        self.world.signal(name, signal.SIGSTOP)
+        self.journal.fault("stop", name, from_ms=now_ms())
+
+    def kill_the_frozen(self) -> None:
+        """At the end: who stands still would not hear that it should stop."""
+        for pid in self._frozen:
+            os.kill(pid, signal.SIGKILL)
 
     def freeze_broker(self, for_s: float) -> None:
         """Freeze the broker for a while."""

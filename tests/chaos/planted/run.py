@@ -45,14 +45,15 @@ def run_once(scenario: Scenario, folder: Path, broker: EmbeddedBroker, *, has_bu
     journal = Journal(folder / "run")
     journal.run(kind="planted", bug=scenario.bug if has_bug else None, began_ms=now_ms(), bounds={"live_s": LIVE_S, "watch_s": 0})
     world.start()
+    ground = Ground(world, journal, broker)
     try:
-        ground = Ground(world, journal, broker)
         scenario.play(ground)
         journal.run(healed_ms=now_ms())
         journal.wait_for_no_lag(world, SETTLE_S)
         _settle(ground)
         journal.collect(world)
     finally:
+        ground.kill_the_frozen()
         world.stop()
     return Judged(broken=_judge(journal.path), took_s=time.monotonic() - began_s)
 

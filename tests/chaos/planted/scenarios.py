@@ -123,16 +123,16 @@ def _repeat_an_old_release(ground: Ground) -> None:
     ground.people.release("global", newer)
 
 
-def _freeze_past_the_session(ground: Ground) -> None:
+def _take_back_what_another_had(ground: Ground) -> None:
+    """The first instance has everything, gives half to the second, and gets it back when that one stands still for good."""
+    ground.freeze("invocation.1", 10.0)
+    time.sleep(5.0)
     engagement_id = ground.engage()
-
-    def others_take_it() -> None:
-        time.sleep(9.0)
-        ground.publish(24)
-        ground.world.wait_until(lambda: _parked(ground) >= 24, 30, "everything is held")
-
-    ground.freeze("invocation.0", 10.0, others_take_it)
-    time.sleep(10.0)
+    ground.publish(24)
+    ground.world.wait_until(lambda: _parked(ground) >= 24, 30, "everything is held")
+    time.sleep(2.0)
+    ground.freeze_for_good("invocation.1")
+    time.sleep(12.0)
     ground.people.release("global", engagement_id)
 
 
@@ -198,7 +198,7 @@ SCENARIOS: dict[str, Scenario] = {
             rules="invocation:before_last_look=delay(4)",
         ),
         Scenario(bug="release_ends_all", play=_repeat_an_old_release, breaks=(STOPPED,)),
-        Scenario(bug="state_kept_over_a_loss", play=_freeze_past_the_session, breaks=(ONE_VERDICT,), instances=2),
+        Scenario(bug="state_kept_over_a_loss", play=_take_back_what_another_had, breaks=(ONE_VERDICT,), instances=2),
         Scenario(bug="retry_of_an_unknown_result", play=_lose_an_answer_of_none, breaks=(ONCE, RECEIPTS)),
         Scenario(bug="verdict_ignores_unknown", play=_lose_an_answer_of_none, breaks=(ONE_VERDICT, APPLIED)),
         Scenario(bug="dead_letter_not_awaited", play=_die_after_the_commit, breaks=(ACCOUNTED,), stage="validation"),
