@@ -19,6 +19,7 @@ from enact.registry_table import RegistryTable
 from enact.signed_approval import approval_rules
 from enact.stage_process import ProcessContext, run_stage
 from enact.switches import SwitchWatch
+from enact.watchdog import ProgressWatchdog
 from services.invocation.breaker import BreakerRule, Breakers
 from services.invocation.caller import Caller
 from services.invocation.claims import Desk
@@ -99,9 +100,12 @@ class Invocation:
         self.switch_table.start()
         self.switches.start()
         self.caller.start()
+        watchdog = ProgressWatchdog(lambda: self.caller.beats)
+        watchdog.start()
         try:
             self._loop.run(stop)
         finally:
+            watchdog.stop()
             self.switches.stop()
             self.switch_table.stop()
             self.registry.stop()

@@ -29,6 +29,7 @@ _REAPPEND_AFTER_S = 0.5
 _LOOK_UP_TIMEOUT_S = 20.0
 _BUSY_CALLS = 32
 _GATHER_S = 0.01
+_BEAT_S = 1.0
 
 
 OnAnswer = Callable[[ToolCall, str, CallResult | BaseException | None], None]
@@ -94,6 +95,8 @@ class Caller:
         self._jobs: deque[Job] = deque()
         self._learned: list[_Append] = []
         self._log = get_logger("invocation")
+        self.beats = 0
+        """Grows every second in which the loop can still do something: the watchdog ends a process whose calls would wait for ever."""
 
     def start(self) -> None:
         """Begin to take jobs."""
@@ -118,7 +121,12 @@ class Caller:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
+        self._loop.call_soon(self._beat)
         self._loop.run_forever()
+
+    def _beat(self) -> None:
+        self.beats += 1
+        self._loop.call_later(_BEAT_S, self._beat)
 
     async def _close_connectors(self) -> None:
         for connector in self._connectors.values():

@@ -67,7 +67,8 @@ class Run:
         rules = ["watch"]
         for _ in range(self._random.choice((0, 1, 2, 3))):
             point, number = self._random.choice(list(Failpoint)), self._random.randint(1, 60)
-            action = self._random.choice((f"kill@{number}", f"stop({self._random.randint(1, 9)})@{number}", f"delay(0.2)@0.05/{self.seed}"))
+            stop, delay = f"stop({self._random.randint(1, 9)})@{number}", f"delay(0.2)@0.05/{self.seed}"
+            action = self._random.choice((f"kill@{number}", stop, delay, f"hang@{number}"))
             rules.append(f"*:{point}={action}")
         return ";".join(rules)
 

@@ -60,7 +60,8 @@ def _one(chosen: random.Random, pair: Pair, name: str, *, at_s: float) -> Planne
         more["parameters_"] = {"nothing": "that the action type knows"}
     intent = make_intent(name, action_type, tenant_id=tenant_id, **more)
     if 0.07 <= fate < 0.12:
-        return Planned(at_s=at_s, intent=_unapproved(chosen, pair, intent), is_approved=False)
+        of_acme = msgspec.structs.replace(intent, tenant_id="acme")  # whose approvals the table of forgeries is about
+        return Planned(at_s=at_s, intent=_unapproved(chosen, pair, of_acme), is_approved=False)
     return Planned(at_s=at_s, intent=pair.approve(intent) if is_signed else intent)
 
 

@@ -12,6 +12,7 @@ from enact.errors import AmbiguousError, DeliveryError, PermanentError, Rejected
 from enact.kafka.transport import OutRecord, TopicPartition
 from enact.metrics import ClaimResult, Metrics
 from enact.records import Effect, ErrorClass, ExternalRef, Fact, Step
+from enact.watchdog import MAX_SILENT_TICKS, ProgressWatchdog
 from services.invocation import caller
 from services.invocation.caller import Caller
 from services.invocation.metering import InvocationMetrics
@@ -123,6 +124,34 @@ def test_the_thread_makes_calls_and_closes_its_connectors(world: World) -> None:
 
     assert called.is_set()
     assert world.connector.is_closed
+
+
+def test_a_process_whose_calls_are_stuck_is_ended_by_its_watchdog_and_one_that_calls_is_not(world: World) -> None:
+    process = world.process
+    running = Caller(world.connectors, process.writer, world.clock, process.meter, lambda _: None, on_answer=lambda *_: None)
+    stuck, beating, go_on, ended = threading.Event(), threading.Event(), threading.Event(), list[int]()
+    watchdog = ProgressWatchdog(lambda: running.beats, end=ended.append)
+
+    def stick() -> None:
+        stuck.set()
+        go_on.wait(10)
+
+    running.start()
+    running._loop.call_soon_threadsafe(beating.set)
+    assert beating.wait(10)
+    for _ in range(3 * MAX_SILENT_TICKS):
+        running.beats += 1
+        watchdog.tick()
+    assert ended == []
+
+    running._loop.call_soon_threadsafe(stick)
+    assert stuck.wait(10)
+    for _ in range(MAX_SILENT_TICKS + 1):
+        watchdog.tick()
+    go_on.set()
+    running.close()
+
+    assert ended[0] == 70
 
 
 def test_calls_of_the_shipped_connectors_are_counted_and_others_are_not() -> None:
