@@ -5,8 +5,9 @@ an empty one. It is ready all the same, for it takes over when another member di
 Test: tests/integration/kafka/test_spare_members.py.
 """
 
+from typing import Protocol
+
 from enact.clock import Clock
-from enact.kafka.assignment import Assignment
 from enact.kafka.transport import Reader
 from enact.log import get_logger
 
@@ -16,10 +17,16 @@ SPARE_AFTER_S = 3.0
 _log = get_logger("kernel")
 
 
+class Assigned(Protocol):
+    """What a stage owns; `has_joined` is set by the first answer of the group."""
+
+    has_joined: bool
+
+
 class Membership:
     """Of one reader; on its thread."""
 
-    def __init__(self, reader: Reader, clock: Clock, assignment: Assignment) -> None:
+    def __init__(self, reader: Reader, clock: Clock, assignment: Assigned) -> None:
         self._reader, self._clock, self._assignment = reader, clock, assignment
         self._member_since_s: float | None = None
 

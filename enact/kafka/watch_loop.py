@@ -17,6 +17,7 @@ from enact.failpoints import Failpoint, hit
 from enact.kafka.dead_letter import dead_letter_record, letter_for
 from enact.kafka.flood_guard import FloodGuard
 from enact.kafka.loop_context import LoopContext
+from enact.kafka.membership import Membership
 from enact.kafka.stage_loop import ESCAPES, FLUSH_TIMEOUT_S, StageStoppedError
 from enact.kafka.state import PartitionState
 from enact.kafka.transport import Batch, InRecord, NextOffset, OutRecord, TopicPartition
@@ -68,6 +69,7 @@ class WatchLoop:
         )
         self._guard = FloodGuard()
         self._live: set[int] = set()
+        self._membership = Membership(context.reader, context.clock, self._watched)
         self._committed_s = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -218,6 +220,6 @@ class WatchLoop:
         remaining = self._watched.remaining
         self._meter.restoring(remaining)
         health = self._context.health
-        health.set_assigned(self._watched.has_joined)
+        health.set_assigned(self._membership.look())
         is_restored = self._watched.has_joined and self._watched.owned.keys() <= self._live
         health.set_restored(is_restored, f"{remaining} records to fold" if remaining else "")

@@ -151,6 +151,13 @@ def test_a_live_group_is_refused_with_its_members_and_how_to_stop_them(rig: Rig)
     assert "kubectl scale statefulset/invocation --replicas=0" in result.stderr
 
 
+@pytest.mark.parametrize(("stage", "kind"), [("reconciliation", "statefulset"), ("tool-mapping", "deployment")])
+def test_the_refusal_names_the_kind_that_the_stage_has_in_kubernetes(rig: Rig, stage: str, kind: str) -> None:
+    rig.members = HERE
+
+    assert f"kubectl scale {kind}/{stage} --replicas=0" in run("replay", stage, "--from-beginning").stderr
+
+
 def test_a_dry_run_is_refused_while_the_group_is_live_too(rig: Rig) -> None:
     rig.members = HERE
 

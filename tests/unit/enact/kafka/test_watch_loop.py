@@ -284,3 +284,15 @@ def test_how_much_is_left_to_read_is_told(rig: Rig, monkeypatch: pytest.MonkeyPa
 
     assert told["remaining"] == [2, 1, 0, 0]
     loop.close()
+
+
+def test_a_watcher_that_is_left_over_is_ready_after_a_while(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LocalReader, "give", lambda _self, _partitions: None)
+    loop, _, _ = rig.life()
+
+    rig.turn(loop, times=1)
+    at_once = (rig.health.is_assigned, rig.health.is_restored)
+    rig.turn(loop, times=3)
+
+    assert at_once == (False, False)
+    assert (rig.health.is_assigned, rig.health.is_restored) == (True, True)
