@@ -94,7 +94,7 @@ mutation: setup ## Plant small bugs in the fold, half an hour; goes on where it 
 	@nice $(BIN)/python -m tests.mutation --write
 
 .PHONY: planted
-planted: setup ## Plant eighteen bugs into running stages, one at a time: the external checker must see each; about half an hour. PLANTED="NAME…"
+planted: setup ## Plant nineteen bugs into running stages, one at a time: the external checker must see each; about half an hour. PLANTED="NAME…"
 	@$(BIN)/python -m tests.chaos.planted $(PLANTED)
 
 .PHONY: chaos

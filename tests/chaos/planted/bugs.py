@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from connectors.http import HttpAnswer, HttpClient, HttpRequest
 from enact import execution, execution_state
-from enact.errors import AmbiguousError
+from enact.errors import AmbiguousError, UnreachableError
 from enact.execution_state import Attempt, Execution, StepState
 from enact.kafka import assignment, owned_partition
 from enact.kafka.assignment import Assignment
@@ -195,6 +195,17 @@ def http_sends_again() -> None:
     plant(HttpClient, "send", sending)
 
 
+def lost_answer_is_a_failure() -> None:
+    """A call whose answer was lost counts as not made."""
+    fact_of_error = caller_module.fact_of_error
+
+    def hopeful(tried: Any, error: BaseException, now_ms: int) -> Fact:
+        taken = UnreachableError("The answer was lost.") if isinstance(error, AmbiguousError) else error
+        return fact_of_error(tried, taken, now_ms)
+
+    plant(caller_module, "fact_of_error", hopeful)
+
+
 def switch_only_at_the_gate() -> None:
     """The switches are looked at before the claim and not again before the first byte."""
     are_open = Gate._switches_open
@@ -289,6 +300,7 @@ BUGS: dict[str, Callable[[], None]] = {
         restore_at_the_end,
         key_with_attempt,
         http_sends_again,
+        lost_answer_is_a_failure,
         switch_only_at_the_gate,
         stale_switch_is_open,
         release_ends_all,

@@ -185,6 +185,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario(bug="restore_at_the_end", play=_replay_everything, breaks=(RECEIPTS,)),
         Scenario(bug="key_with_attempt", play=_lose_an_answer, breaks=(ONCE,)),
         Scenario(bug="http_sends_again", play=_lose_an_answer, breaks=(RECEIPTS,)),
+        Scenario(bug="lost_answer_is_a_failure", play=_lose_an_answer_of_none, breaks=(ONCE,)),
         Scenario(
             bug="switch_only_at_the_gate",
             play=_engage_before_the_first_byte,
