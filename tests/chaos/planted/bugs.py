@@ -25,6 +25,7 @@ from enact.metrics import ClaimResult
 from enact.records import Claimed, EffectKind, ExecutionEvent, Fact, Status, SwitchState
 from enact.switch_view import SwitchView
 from enact.switches import SwitchWatch
+from services.invocation import answers
 from services.invocation import caller as caller_module
 from services.invocation.claims import Candidate, Claims
 from services.invocation.gate import Gate, Request
@@ -197,7 +198,7 @@ def http_sends_again() -> None:
 
 def lost_answer_is_a_failure() -> None:
     """A call whose answer was lost counts as not made."""
-    fact_of_error = caller_module.fact_of_error
+    fact_of_error = answers.fact_of_error
 
     def hopeful(tried: Any, error: BaseException, now_ms: int) -> Fact:
         taken = UnreachableError("The answer was lost.") if isinstance(error, AmbiguousError) else error
