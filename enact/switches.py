@@ -39,6 +39,8 @@ class SwitchWatch:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._probe_until_stopped, name="switch-probe", daemon=True)
         self._log = get_logger("switches")
+        self.beats = 0
+        """Grows while probes are sent or at least tried: without them nothing is ever called again, and the watchdog ends the process."""
 
     @property
     def is_fresh(self) -> bool:
@@ -100,6 +102,7 @@ class SwitchWatch:
 
     def _probe_until_stopped(self) -> None:
         while not self._stop.wait(PROBE_EVERY_S if self._fresh_until_s else 0.1):
+            self.beats += 1
             try:
                 self.probe()
                 self._writer.poll()

@@ -100,12 +100,14 @@ class Invocation:
         self.switch_table.start()
         self.switches.start()
         self.caller.start()
-        watchdog = ProgressWatchdog(lambda: self.caller.beats)
-        watchdog.start()
+        watchdogs = [ProgressWatchdog(lambda: self.caller.beats), ProgressWatchdog(lambda: self.switches.beats)]
+        for watchdog in watchdogs:
+            watchdog.start()
         try:
             self._loop.run(stop)
         finally:
-            watchdog.stop()
+            for watchdog in watchdogs:
+                watchdog.stop()
             self.switches.stop()
             self.switch_table.stop()
             self.registry.stop()

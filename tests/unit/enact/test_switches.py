@@ -8,13 +8,14 @@ import pytest
 from enact.clock import ManualClock
 from enact.errors import DeliveryError
 from enact.ids import key_of
-from enact.kafka.local import LocalBroker
+from enact.kafka.local import LocalBroker, LocalWriter
 from enact.kafka.transport import DeliveryReport, OutRecord, Writer
 from enact.records import Switch, SwitchMode, SwitchState
 from enact.records.codec import decode_switch_record, encode
 from enact.records.control import Probe
 from enact.switch_view import scopes_of
 from enact.switches import FRESH_FOR_S, SwitchWatch
+from enact.watchdog import MAX_SILENT_TICKS, ProgressWatchdog
 from tests.factories import NOW_MS, in_record
 
 TOPIC = "switches"
@@ -265,3 +266,24 @@ def test_the_thread_probes_until_it_is_stopped_and_survives_a_refusal(world: Wor
     watch.stop()
     watch._thread.join(10)
     assert not watch._thread.is_alive()
+
+
+def test_a_process_that_cannot_probe_any_more_is_ended_by_its_watchdog(world: World) -> None:
+    stuck, go_on, ended = threading.Event(), threading.Event(), list[int]()
+
+    class Sticking(LocalWriter):
+        def send(self, record: OutRecord, on_delivery: DeliveryReport | None = None) -> None:
+            stuck.set()
+            go_on.wait(10)
+
+    watch = world.make_watch(Sticking(world.broker))
+    watchdog = ProgressWatchdog(lambda: watch.beats, end=ended.append)
+    watch.start()
+    assert stuck.wait(10)
+    for _ in range(MAX_SILENT_TICKS + 1):
+        watchdog.tick()
+    watch.stop()
+    go_on.set()
+    watch._thread.join(10)
+
+    assert ended[:1] == [70]
