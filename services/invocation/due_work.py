@@ -83,18 +83,18 @@ class DueWork:
 
     def offers(self, memory: PartitionMemory) -> Iterator[tuple[str, Iterator[Act]]]:
         """What could start in this partition now, by group; what waited longer first."""
-        now_ms, index = self._clock.wall_ms(), memory.store.index
+        first = partial(self._first, memory, self._clock.wall_ms())
         for group in self._groups(memory, LOOK_UP):
-            yield group, self._first(memory, index.due(LOOK_UP, now_ms, group), self._look_up)
+            yield group, first(LOOK_UP, group, self._look_up)
         for group in self._in_turn(memory, self._groups(memory, HELD_CLAIM)):
             tenant_id, connector, action_type = held_scope(group)
             is_held = partial(self._desk.gate.is_held, tenant_id, action_type, connector)
-            yield group_of(tenant_id, connector), _until(is_held, self._first(memory, index.due(HELD_CLAIM, now_ms, group), self._claim))
+            yield group_of(tenant_id, connector), _until(is_held, first(HELD_CLAIM, group, self._claim))
         for group in self._groups(memory, CLAIM):
-            yield group, self._first(memory, index.due(CLAIM, now_ms, group), self._claim)
+            yield group, first(CLAIM, group, self._claim)
         yield from self.pending_offers(memory)
         for group in self._groups(memory, QUEUED_CLAIM):
-            yield group, self._first(memory, index.due(QUEUED_CLAIM, now_ms, group), self._claim)
+            yield group, first(QUEUED_CLAIM, group, self._claim)
 
     def pending_offers(self, memory: PartitionMemory) -> Iterator[tuple[str, Iterator[Act]]]:
         """Calls that the log does not know yet, by group, oldest first."""
@@ -114,8 +114,15 @@ class DueWork:
         first = memory.turns % len(groups) if groups else 0
         return groups[first:] + groups[:first]
 
-    def _first(self, memory: PartitionMemory, entries: Iterator[DueEntry], fire: Fire) -> Iterator[Act]:
-        return islice(self._acts(memory, entries, fire), _MAX_FIRED)
+    def _first(self, memory: PartitionMemory, now_ms: int, kind: bytes, group: str, fire: Fire) -> Iterator[Act]:
+        """The next that are due. When all of them were tried, the next turn goes on behind them: those that wait hold up nobody."""
+        passed, tried = memory.passed.pop((kind, group), 0), 0
+        entries = islice(memory.store.index.due(kind, now_ms, group), passed, None)
+        for act in islice(self._acts(memory, entries, fire), _MAX_FIRED):
+            yield act
+            tried += 1
+        if tried == _MAX_FIRED:
+            memory.passed[kind, group] = passed + tried
 
     @staticmethod
     def _acts(memory: PartitionMemory, entries: Iterator[DueEntry], fire: Fire) -> Iterator[Act]:

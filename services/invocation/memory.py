@@ -79,6 +79,7 @@ class PartitionMemory:
         self.expired_s: dict[Subject, float] = {}
         self.cursors: dict[bytes, str] = {}
         self.turns = 0
+        self.passed: dict[tuple[bytes, str], int] = {}
         self.inputs = WaitingInputs()
         self.met = Met()
         self._folded: list[Folded] = []

@@ -6,10 +6,11 @@ from functools import partial
 import pytest
 
 from enact.kafka.transport import TopicPartition
-from enact.records import Claimed, Parked, ParkReason
-from services.invocation import owner, stage
+from enact.records import Backoff, Claimed, Parked, ParkReason
+from services.invocation import due_work, owner, stage
 from services.invocation import window as window_module
 from services.invocation.window import Slot, Turns, Window, group_of
+from tests.factories import make_action_type
 from tests.unit.services.invocation.conftest import MakeWorld
 from tests.unit.services.invocation.fakes import APPLIED
 from tests.unit.services.invocation.world import CALLS, World
@@ -288,3 +289,19 @@ def test_if_it_stays_crowded_inputs_flow_again_after_a_second(make_world: MakeWo
     world.clock.advance(owner.PATIENCE_S)
 
     assert world.process.owner.paused() == []
+
+
+def test_calls_that_wait_for_a_registry_entry_hold_up_nobody_behind_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(due_work, "_MAX_FIRED", 3)
+    monkeypatch.setattr(stage, "MAX_PENDING_PER_GROUP", 0)
+    known, missing = world.entries[0], make_action_type(action_type="NOT_READ_YET", backoff=Backoff(initial_ms=0))
+    world.publish(*(world.call(f"int-{number}", entry=missing) for number in range(7)))
+    world.publish(*(world.call(f"later-{number}", entry=known) for number in range(2)))
+
+    world.settle(20)
+    called_first = len(world.connector.calls)
+    world.use(known, missing)
+    world.settle(20)
+
+    assert called_first == 2, "they stand behind what waits for ever"
+    assert len(world.connector.calls) == 9
