@@ -4,6 +4,8 @@ import shutil
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from cli.exit_codes import Exit
 from enact.records import ApprovedIntent, Status
 from tests.e2e.checker import violations
@@ -38,6 +40,7 @@ def _replay(world: World, stage: str, *arguments: str) -> Any:
     return _enact(world).ask("replay", stage, *(arguments or ("--from-beginning",)))
 
 
+@pytest.mark.timeout(300)
 def test_groups_rewound_one_by_one_and_together_make_no_call_and_change_no_outcome(make_world: MakeWorld) -> None:
     world = make_world()
     intents = _run_some(world)
