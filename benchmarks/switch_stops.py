@@ -4,8 +4,8 @@ python -m benchmarks.switch_stops --rounds 50 --rate 200
 
 Starts enact with the practice world on a broker of its own, in a folder that is removed. The clocks are one machine's: the
 practice world's for calls, the broker's for the append of the stop, this process's for its acknowledgement. It ends with 1 if a call
-arrived later than two seconds after the append, or if after the last release not every execution SUCCEEDED by its first attempt with
-one receipt.
+arrived later than two seconds after the append, if after the last release not every execution SUCCEEDED by its first attempt with one
+receipt, or if the machine was too busy to call anything before each stop.
 """
 
 import argparse
@@ -46,6 +46,7 @@ BOUND_MS: Final = 2_000
 STOPPED: Final = "acme"
 TENANTS: Final = (STOPPED, "globex", "initech", "umbrella")
 SETTLE_MS: Final = 500
+KEPT: Final = "kept"
 DONE_S: Final = 300.0
 _CLOCK = SystemClock()
 
@@ -159,8 +160,8 @@ def wait_for_all(run: Run, published: Sequence[ApprovedIntent]) -> dict[tuple[st
         time.sleep(2.0)
 
 
-def report(run: Run, stops: Sequence[Stop], published: Sequence[ApprovedIntent], *, drained_s: float) -> bool:
-    """Print what was seen; True if the bound held and nothing was lost, repeated or counted as an attempt."""
+def report(run: Run, stops: Sequence[Stop], published: Sequence[ApprovedIntent], *, drained_s: float) -> str:
+    """Print what was seen; `KEPT` if the bound held and nothing was lost, repeated or counted as an attempt, else what is wrong."""
     outcomes, receipts = wait_for_all(run, published), run.receipts()
     calls = {tenant: [receipt["at_ms"] for receipt in receipts if receipt["tenant"] == tenant] for tenant in TENANTS}
     found = last_calls(stops, calls[STOPPED])
@@ -174,8 +175,13 @@ def report(run: Run, stops: Sequence[Stop], published: Sequence[ApprovedIntent],
             _say(f"last call after the {name} of the stop, {len(values)} of {len(stops)} stops: {shares}, max {values[-1]} ms")
     _say(f"others while it was stopped: {others:.3f} of their rate")
     _say(f"published {len(published)}, statuses {dict(statuses)}, attempts {dict(attempts)}, receipts {len(receipts)}, {drained_s:.1f} s")
-    is_in_time = len(found.after_append_ms) == len(stops) and max(found.after_append_ms, default=BOUND_MS + 1) <= BOUND_MS
-    return is_in_time and statuses == {"SUCCEEDED": len(published)} and set(attempts) == {1} and len(receipts) == len(published)
+    if max(found.after_append_ms, default=0) > BOUND_MS:
+        return "NOT kept: a call came too late"
+    if statuses != {"SUCCEEDED": len(published)} or set(attempts) != {1} or len(receipts) != len(published):
+        return "NOT kept: what was published did not all succeed by its first attempt with one receipt"
+    if len(found.after_append_ms) < len(stops):
+        return "not shown: before some stops nothing was called, so they stopped nothing; give the machine less to do"
+    return KEPT
 
 
 def main() -> int:
@@ -196,9 +202,9 @@ def main() -> int:
                 stops = stop_again_and_again(run, rounds=options.rounds, held_s=options.held, pause_s=options.pause)
             ended_s = _CLOCK.boot_s()
             wait_for_all(run, running.published)
-            is_kept = report(run, stops, running.published, drained_s=_CLOCK.boot_s() - ended_s)
-    _say("kept" if is_kept else "NOT kept")
-    return 0 if is_kept else 1
+            verdict = report(run, stops, running.published, drained_s=_CLOCK.boot_s() - ended_s)
+    _say(verdict)
+    return 0 if verdict == KEPT else 1
 
 
 @contextmanager
