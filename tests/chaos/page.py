@@ -38,6 +38,9 @@ class Group:
     commits: Counter[str] = field(default_factory=Counter)
     harmed: Counter[str] = field(default_factory=Counter)
     commands: Counter[str] = field(default_factory=Counter)
+    published: int = 0
+    lost: int = 0
+    doubled: int = 0
 
 
 @dataclass
@@ -70,6 +73,9 @@ def _add(found: Summary, path: Path, result: Mapping[str, Any]) -> None:
     group.commits[run["commit"]] += 1
     group.harmed.update(run.get("frames_harmed", {}))
     group.commands.update(_commands(path))
+    group.published += sum(1 for _ in _lines(path / "published.jsonl"))
+    group.lost += _violations(result, "every_intent_has_one_verdict")
+    group.doubled += _violations(result, "applies_at_most_once")
     found.reached.append({kind: Counter(counts) for kind, counts in result["reached"].items()})
     for name, tally in result["invariants"].items():
         found.broken[name] += tally["violation"]
@@ -82,10 +88,17 @@ def _add(found: Summary, path: Path, result: Mapping[str, Any]) -> None:
             found.cells_without_act.append(path.name)
 
 
-def _commands(path: Path) -> Iterator[str]:
-    file = path / "commands.jsonl"
+def _violations(result: Mapping[str, Any], invariant: str) -> int:
+    return int(result["invariants"].get(invariant, {}).get("violation", 0))
+
+
+def _lines(file: Path) -> Iterator[Any]:
     for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
-        command = json.loads(line)
+        yield json.loads(line)
+
+
+def _commands(path: Path) -> Iterator[str]:
+    for command in _lines(path / "commands.jsonl"):
         yield f"{command['kind']}, {'acknowledged' if command['acked_ms'] is not None else 'not acknowledged'}"
 
 
@@ -120,6 +133,9 @@ def _figures(group: Group) -> Iterator[tuple[str, str]]:
     yield "runs", _counted(group.results)
     yield "commits", _counted(group.commits)
     yield "intents", f"{total('intents'):,}"
+    yield "publications (some intents more than once)", f"{group.published:,}"
+    yield "lost", f"{group.lost:,}"
+    yield "effects doubled", f"{group.doubled:,}"
     yield "ended as", _counted(added("statuses"))
     yield "calls that the practice world received", f"{total('calls'):,}"
     yield "of them repeated (same key, or after a definite no)", f"{total('repeated_calls'):,}"

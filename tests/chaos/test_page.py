@@ -28,6 +28,7 @@ def decided(folder: Path, name: str, result: str, **changes: Any) -> None:
     invariants = {"applies_at_most_once": {"violation": broken, "unknown": int(result == "unknown"), "ok": 9, "examples": []}}
     (path / "run.json").write_text(json.dumps(run))
     (path / "result.json").write_text(json.dumps({"result": result, "figures": figures, "reached": reached, "invariants": invariants}))
+    (path / "published.jsonl").write_text("{}\n" * 600)
     (path / "commands.jsonl").write_text('{"kind": "engage", "acked_ms": 5}\n{"kind": "engage", "acked_ms": null}\n')
 
 
@@ -39,6 +40,9 @@ def test_runs_are_added_up_by_kind_and_every_violation_and_unknown_is_told(tmp_p
     page = rendered(summary(tmp_path))
 
     assert "| intents | 1,560 |" in page
+    assert "| publications (some intents more than once) | 1,800 |" in page
+    assert "| effects doubled | 1 |" in page
+    assert "| lost | 0 |" in page
     assert "ok 1" in page
     assert "violation 1" in page
     assert "unknown 1" in page
