@@ -8,6 +8,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import uvloop
@@ -140,7 +141,18 @@ class Caller:
     def _begin(self, job: Job) -> None:
         task = self._loop.create_task(self._do(job))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._ended, job))
+
+    def _ended(self, job: Job, task: asyncio.Task[None]) -> None:
+        """A bug of ours on the way may not cost the answer its place in the log: what is not said stays open for ever."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            now_ms = self._clock.wall_ms()
+            self._noted(job.call, error)
+            tried = Tried(call=job.call, attempt=job.attempt, nonce=job.nonce, started_ms=now_ms, is_owned=job.is_owned())
+            is_look_up = job.is_look_up
+            self._conclude(job, fact_of_look_up(job.asked, error, now_ms, now_ms) if is_look_up else fact_of_error(tried, error, now_ms))
 
     async def _do(self, job: Job) -> None:
         data: EventData

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from connectors.contract import CallResult
 from enact.errors import AmbiguousError, DeliveryError, PermanentError, RejectedError
+from enact.failpoints import Failpoint, hooked
 from enact.kafka.transport import OutRecord, TopicPartition
 from enact.metrics import ClaimResult, Metrics
 from enact.records import Effect, ErrorClass, ExternalRef, Fact, Step
@@ -100,6 +101,27 @@ def test_a_writer_that_refuses_at_once_is_asked_again(world: World, monkeypatch:
     world.settle()
 
     assert world.types() == ["CLAIMED", "FACT"]
+
+
+@pytest.mark.parametrize("failpoint", [Failpoint.AFTER_ANSWER, Failpoint.AFTER_SEND_BEFORE_FACT])
+def test_an_unforeseen_error_after_a_call_leaves_its_answer_unknown_and_its_place_free(world: World, failpoint: Failpoint) -> None:
+    met: list[Failpoint] = []
+
+    def fail_once(passed: Failpoint) -> None:
+        if passed is failpoint and not met:
+            met.append(passed)
+            raise RuntimeError("nobody foresaw this")
+
+    world.publish(world.call())
+    with hooked(fail_once):
+        world.settle()
+    world.clock.advance(60)
+    world.settle()
+
+    assert met == [failpoint]
+    assert [fact.effect for fact in world.data(Fact)] == [Effect.UNKNOWN, Effect.APPLIED]
+    assert world.statuses()[-1] == "SUCCEEDED"
+    assert len(world.process.window) == 0
 
 
 def test_a_compensation_calls_the_other_door(world: World) -> None:
