@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from cli.doctor_finding import Finding, fail, ok
 from enact.approval_keys import read_file, read_key_set
+from enact.approval_profile import expectation_of
 from enact.errors import ConfigurationError, ValidationError
 from enact.settings import ApprovalSettings, Profile
-from enact.signed_approval import expectation_of
 
 _NAME = "approvals"
 _SHOWN = 5

@@ -10,15 +10,11 @@ from typing import Final
 from joserfc import jws
 from joserfc.errors import JoseError
 
-from enact.approval import ApprovalRules
 from enact.approval_claims import Claims, Expectation, check_claims, check_times, read_claims
 from enact.approval_keys import ApprovalKey, KeyFile
-from enact.clock import Clock
 from enact.compact_jws import ALGORITHM, read_compact
-from enact.errors import ApprovalError, ConfigurationError
-from enact.metrics import Metrics
+from enact.errors import ApprovalError
 from enact.records.intent import ApprovedIntent
-from enact.settings import WHERE, ApprovalSettings, KernelSettings, Profile, variable_of
 
 REMEMBERED_TOKENS: Final = 1_024
 """Twice the calls that are in flight by default; some 3 kB each."""
@@ -59,33 +55,3 @@ class SignatureVerifier:
             what = "the signature does not fit: what was signed was changed, or another key signed it"
             raise ApprovalError(f"approval.jws: {what}. Have the intent approved again.") from None
         return read_claims(self._read(token).payload)
-
-
-def approval_rules(settings: KernelSettings, clock: Clock, metrics: Metrics) -> ApprovalRules:
-    """What this process demands of an approval, by its profile.
-
-    Raises: ConfigurationError naming every variable that is missing, or the key set's file and what is wrong with it.
-    """
-    expectation = expectation_of(settings.profile, settings.approval)
-    if expectation is None or settings.approval.keys_file is None:
-        return ApprovalRules()
-    verifier = SignatureVerifier(KeyFile(settings.approval.keys_file, clock, metrics), expectation)
-    return ApprovalRules(verifier.check, is_signature_required=settings.profile is Profile.PRODUCTION)
-
-
-def expectation_of(profile: Profile, given: ApprovalSettings) -> Expectation | None:
-    """What these settings expect of a signature; None if none is checked.
-
-    Raises: ConfigurationError naming every variable that is missing.
-    """
-    is_required = profile is Profile.PRODUCTION
-    if given.keys_file is None and not is_required:
-        return None
-    values = {"keys_file": given.keys_file, "audience": given.audience, "issuers": given.issuers}
-    missing = [variable_of(("approval", name)) for name, value in values.items() if not value]
-    if missing or given.audience is None:
-        because = (
-            "in the production profile every approval is signed" if is_required else "a key set alone does not say whose approvals count"
-        )
-        raise ConfigurationError(f"Approval: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set; {because}. {WHERE}")
-    return Expectation(audience=given.audience, issuers=frozenset(given.issuers), leeway_s=given.leeway_s)

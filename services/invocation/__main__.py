@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from connectors.catalogue import build_connectors
+from enact.approval_profile import approval_rules
 from enact.clock import Clock
 from enact.ids import parts_of
 from enact.instance import InstanceDirectory
@@ -16,7 +17,6 @@ from enact.kafka.partitioner import partition_of
 from enact.kafka.stage_loop import StageLoop
 from enact.kafka.wiring import instance_directory, stage_loop
 from enact.registry_table import RegistryTable
-from enact.signed_approval import approval_rules
 from enact.stage_process import ProcessContext, run_stage
 from enact.switches import SwitchWatch
 from enact.watchdog import ProgressWatchdog

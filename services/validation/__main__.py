@@ -3,11 +3,11 @@
 import sys
 import threading
 
+from enact.approval_profile import approval_rules
 from enact.kafka.client import KafkaWriter
 from enact.kafka.log_reader import LogReader
 from enact.kafka.wiring import stage_loop
 from enact.registry_table import RegistryTable
-from enact.signed_approval import approval_rules
 from enact.stage_process import ProcessContext, run_stage
 from enact.switch_table import SwitchTable
 from services.validation.emission import Topics

@@ -9,13 +9,13 @@ from joserfc import jws
 from joserfc.jwk import OKPKey
 
 from enact.approval import ApprovalRules
+from enact.approval_profile import approval_rules
 from enact.clock import ManualClock
 from enact.errors import ApprovalError, ConfigurationError, ErrorCode
 from enact.ids import intent_sha256
 from enact.metrics import Metrics
 from enact.records.intent import ApprovedIntent
 from enact.settings import KernelSettings, load
-from enact.signed_approval import approval_rules
 from tests.approvals import AUDIENCE, ISSUER, Pair, Production, claims_for, with_token, write_keys
 from tests.factories import NOW_MS, NOW_S, make_intent
 from tests.hostile.approvals import HOSTILE_APPROVALS, HostileApproval, hostile_intent
