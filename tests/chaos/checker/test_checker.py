@@ -271,6 +271,12 @@ class TestHealing:
 
         assert run.broken() == {"lag_ends_after_healing", "no_partition_stays_paused"}
 
+    def test_lag_at_the_last_look_is_unknown_while_there_is_time_left(self, run: RunFolder) -> None:
+        run.look(lag=3, at_ms=BEGAN_MS + 60_000)
+
+        assert run.undecided() == {"no_partition_stays_paused"}
+        assert run.broken() == set()
+
     def test_lag_that_ends_too_late_is_seen(self, run: RunFolder) -> None:
         run.files["groups"].clear()
         run.look(lag=3)
