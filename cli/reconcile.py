@@ -37,7 +37,7 @@ def reconcile(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; this is what happens without --repair, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look for executions that were lost on their way, and send them again.
+    """Look for executions that were lost on their way; with --repair, send them again.
 
     Reads admissions, executions, ledger and outcomes from their beginning. The bounds are those of the stage
     (ENACT_RECONCILIATION__...). Exit code 1 if something was found, also if it was repaired: look again in a minute.

@@ -47,7 +47,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "doubt": Verb("cli.doubt:app", "What is in doubt: nobody can say whether it was done."),
         "dlq": Verb("cli.dlq:app", "Dead letters: what a stage could not take, whole, with the reason."),
         "replay": Verb("cli.replay:replay", "Let a stopped stage read again from an earlier offset; nothing is called twice."),
-        "reconcile": Verb("cli.reconcile:reconcile", "Look for executions that were lost on their way, and send them again."),
+        "reconcile": Verb("cli.reconcile:reconcile", "Look for executions that were lost on their way; with --repair, send them again."),
         "switch": Verb("cli.switch:app", "Kill switches: stop calls within two seconds, everywhere."),
         "registry": Verb("cli.registry:app", "The registry: how each action type becomes a tool call, by version."),
         "topics": Verb("cli.topics:app", "The topics: declared in topology/, compared with the cluster, created and kept so."),
