@@ -142,7 +142,7 @@ class Assignment:
         """An input is read from where it was left, or from its start if that is no longer there.
 
         Nobody can bring back what retention deleted, and waiting would only lose more: it is said, counted, and the rest is read.
-        An input that was cut off behind us is read again from its start, because to read twice does no harm (docs/decisions/0016).
+        An input that was cut off behind us is read again from its start, because to read twice does no harm (docs/decisions/0014).
         """
         committed = self._reader.committed(inputs)
         begins, ends = self._reader.begin_offsets(inputs), self._reader.end_offsets(inputs)
