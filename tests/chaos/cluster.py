@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
@@ -125,11 +126,21 @@ class _Spawning(Platform):
 class ChaosWorld(World):
     """One enact on a lane, its stages behind the proxy."""
 
-    def __init__(self, lane: Lane, folder: Path, prefix: str, *, instances: int = 1, stage_environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        lane: Lane,
+        folder: Path,
+        prefix: str,
+        *,
+        instances: int = 1,
+        has_api: bool = True,
+        stage_environ: dict[str, str] | None = None,
+    ) -> None:
         told = {**(stage_environ or {}), "ENACT_KAFKA__BOOTSTRAP_SERVERS": lane.proxy.address}
         super().__init__(folder, prefix, bootstrap=lane.direct, instances=instances, stage_environ=told)
         self._lane = lane
-        self.platform = _Spawning(self.platform.settings, self.platform.options, tell=self.lines.append)
+        options = replace(self.platform.options, has_api=has_api)
+        self.platform = _Spawning(self.platform.settings, options, tell=self.lines.append)
 
     def end(self) -> None:
         """Kill every process and forget the topics: what had to be seen has been collected."""

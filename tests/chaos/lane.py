@@ -12,7 +12,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -27,6 +27,9 @@ BROKEN_RUN = "harness"
 """The result of a run that could not be played to its end: says nothing of the product, is played again next time."""
 BULKY = ("world", "topics")
 RUNS_PER_BROKER = 25
+MAX_IDLE_S = 6.0
+"""A run whose minute is over so soon is waited for; while that of another passes, the next run is played."""
+MAX_WAITING = 1
 
 
 class News(NamedTuple):
@@ -70,16 +73,15 @@ def _with_one_broker(number: int, folder: Path, names: Iterator[str], news: "Que
     with tempfile.TemporaryDirectory(prefix="enact-lane-", ignore_cleanup_errors=True) as home:
         lane = Lane(Path(home), seed=number)
         lane.start()
-        before: Run | None = None
+        waiting: list[Run] = []
         try:
-            name: str | None = first
-            while name is not None:
+            for name in chain([first], names):
                 run = _played(number, name, lane, folder, news)
-                if before is not None:
-                    _ended(number, before, news)
-                before, name = run, next(names, None)
-            if before is not None:
-                _ended(number, before, news)
+                waiting = sorted([*waiting, *([] if run is None else [run])], key=lambda one: one.waits_s)
+                while waiting and (waiting[0].waits_s <= MAX_IDLE_S or len(waiting) > MAX_WAITING):
+                    _ended(number, waiting.pop(0), news)
+            for run in waiting:
+                _ended(number, run, news)
         finally:
             lane.stop()
     return True

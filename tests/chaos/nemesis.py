@@ -43,6 +43,7 @@ class Size:
     instances: int = 1
     afterwards_s: float = MINUTE_S
     look_every_s: float = 2.0
+    has_api: bool = True
 
 
 class Run:
@@ -56,7 +57,9 @@ class Run:
         self.failpoints_told = self.failpoints()
         self._pair = Pair()
         environ = {"ENACT_FAILPOINTS": self.failpoints_told, **self._approvals(path), **self.environ()}
-        self._world = ChaosWorld(lane, path / "world", f"c{path.name}", instances=size.instances, stage_environ=environ)
+        self._world = ChaosWorld(
+            lane, path / "world", f"c{path.name}", instances=size.instances, has_api=size.has_api, stage_environ=environ
+        )
         self._people = People(self._world, self.journal)
         self._published: list[ApprovedIntent] = []
         self._settled_s = 0.0
@@ -125,9 +128,14 @@ class Run:
         self.journal.run(resolved=resolved, settled_ms=now_ms())
         self._settled_s = time.monotonic()
 
+    @property
+    def waits_s(self) -> float:
+        """What is left of the minute, seconds."""
+        return max(0.0, self._settled_s + self.size.afterwards_s - time.monotonic())
+
     def finish(self) -> None:
         """Wait for the rest of the minute, collect, and stop this run's enact."""
-        time.sleep(max(0.0, self._settled_s + self.size.afterwards_s - time.monotonic()))
+        time.sleep(self.waits_s)
         self._over.close()
         self.journal.sample_lag(self._world)
         self.journal.collect(self._world)
