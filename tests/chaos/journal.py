@@ -174,9 +174,10 @@ class Journal:
         return sum(int(one["lag"]) for one in lags)
 
     def wait_for_no_lag(self, world: World, timeout_s: float = 90.0) -> bool:
-        """Look at the lag every two seconds until it is 0 twice in a row, or the time is over."""
+        """Look at the lag, and at the processes, every two seconds until it is 0 twice in a row, or the time is over."""
         deadline_s, zeros = time.monotonic() + timeout_s, 0
         while time.monotonic() < deadline_s:
+            self.sample_processes(world)
             zeros = zeros + 1 if self.sample_lag(world) == 0 else 0
             if zeros == 2:
                 return True
