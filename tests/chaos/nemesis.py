@@ -43,6 +43,7 @@ class Size:
     instances: int = 1
     afterwards_s: float = MINUTE_S
     look_every_s: float = 2.0
+    last_looks: int = 0
     has_api: bool = True
 
 
@@ -137,6 +138,9 @@ class Run:
         """Wait for the rest of the minute, collect, and stop this run's enact."""
         time.sleep(self.waits_s)
         self._over.close()
+        for _ in range(self.size.last_looks):
+            self.journal.sample_processes(self._world)
+            time.sleep(self.size.look_every_s)
         self.journal.sample_lag(self._world)
         self.journal.collect(self._world)
         self.journal.run(ended_ms=now_ms())
