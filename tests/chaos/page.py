@@ -26,6 +26,10 @@ delays, drops, cuts and half-opens by Kafka API and client, wall clocks jump (a 
 reads the time of day), the practice world loses answers, fails, throttles, hangs and dies, and people stop, release,
 cancel and resolve. Then everything heals, lag must end within 90 s, and a minute later the world is looked at again.
 A **matrix cell** kills or stops each stage at one failpoint, in a world that answers and in one that loses and delays answers.
+
+`python -m tests.chaos --named random-0017 --folder build/again` plays one run again; the seed decides what is published and done,
+the machine when exactly it happens. What no run does: break a disk, lose an acknowledged record, part brokers from each other
+(there is one), or leave a wrong answer of a person standing.
 """
 
 
