@@ -6,7 +6,8 @@ from typing import Any
 from tests.chaos.checker.evidence import Evidence, grouped
 from tests.chaos.checker.finding import OK, Finding, unknown, violation
 
-MIN_LOOKS = 12
+MIN_LOOKS = 6
+"""Enough for a median of four and a last one; a run of a few seconds has no more."""
 
 
 def lag_ends_after_healing(evidence: Evidence) -> Iterator[Finding]:
