@@ -20,7 +20,7 @@ from tests.chaos.proxy.frames import Api
 
 ACTIONS = ("kill", "stop(8)")
 WORLDS = ("answers", "silent")
-CELL = Size(intents=48, over_s=7.0, acts=0, afterwards_s=4.0, look_every_s=0.3, last_looks=6, has_api=False)
+CELL = Size(intents=48, over_s=7.0, acts=0, afterwards_s=4.0, look_every_s=0.3, last_looks=10, has_api=False)
 PASSAGE = {
     Failpoint.ON_ASSIGN: 1,
     Failpoint.ON_LIVE: 1,

@@ -10,6 +10,7 @@ from enact.clock import SystemClock
 from enact.command_door import CommandDoor, CommandTopics
 from enact.commands import Commands
 from enact.errors import EnactError
+from enact.ids import key_of
 from enact.kafka.client import KafkaWriter
 from enact.kafka.log_reader import LogReader
 from enact.kafka.transport import OutRecord
@@ -96,13 +97,18 @@ class People:
             self._note("resolve", sent_ms, door.acked_ms[0] if door.acked_ms else None, said, is_applied=is_applied, **ids)
 
     def resolve_some(self, chosen: random.Random, share: float) -> int:
-        """Look at the practice world, as a person would, and resolve that share of what is in doubt; returns how many."""
+        """Look at the practice world and at the internal objects, as a person would, and resolve that share of what is in doubt.
+
+        Returns how many.
+        """
         doubts = [key for key, outcome in sorted(self._world.outcomes().items()) if outcome.status is Status.IN_DOUBT]
-        applied = {row["idempotency_key"] for row in self._world.sandbox.applications()}
+        applied = {record.key for record in self._world.dump("internal-objects")}
+        applied |= {key_of(row["tenant"], row["idempotency_key"] or "") for row in self._world.sandbox.applications()}
         keys = self._keys()
         picked = [key for key in doubts if chosen.random() < share and key in keys]
         for tenant_id, action_intent_id in picked:
-            self.resolve(tenant_id, action_intent_id, is_applied=keys[tenant_id, action_intent_id] in applied)
+            is_applied = key_of(tenant_id, keys[tenant_id, action_intent_id]) in applied
+            self.resolve(tenant_id, action_intent_id, is_applied=is_applied)
         return len(picked)
 
     def _keys(self) -> Mapping[tuple[str, str], str]:
