@@ -123,5 +123,11 @@ def _provocations(failpoint: Failpoint) -> list[Act]:
             ]
         case Failpoint.BEFORE_RELEASE:
             return [Act(at_s=2.5, kind="clock", target="invocation.0", for_s=2.0, detail={"offset_ms": 5_000})]
+        case Failpoint.BEFORE_TAKE_OVER | Failpoint.AFTER_TAKE_OVER:  # calls are under way when their process is killed
+            return [Act(at_s=4.0, kind="world", target="sandbox", detail={"behaviour": "slow", "hang_s": 2.0, "count": 6})]
+        case Failpoint.BEFORE_EXPIRE | Failpoint.AFTER_EXPIRE:  # what has little time is held until it has none
+            return [Act(at_s=0.5, kind="engage", target="global", for_s=6.5, detail={"mode": "HOLD"})]
+        case Failpoint.BEFORE_LOOK_UP:
+            return [Act(at_s=1.0, kind="world", target="sandbox", detail={"behaviour": "drop_after", "count": 6})]
         case _:
             return []
