@@ -199,6 +199,12 @@ def _headers(message: Message) -> tuple[tuple[str, bytes], ...]:
     found: Any = message.headers()
     if not found:
         return ()
+    if type(found) is list:
+        for _, value in found:
+            if type(value) is not bytes:
+                break
+        else:
+            return tuple(found)  # as the client gives them; every record of every stage comes this way
     pairs: Iterable[tuple[str, bytes | str | None]] = found.items() if isinstance(found, Mapping) else found
     return tuple((name, value.encode() if isinstance(value, str) else value or b"") for name, value in pairs)
 

@@ -1,9 +1,10 @@
 """The loop of a stage that watches several topics and acts on time: never urgent, so it takes much at once and seldom.
 
 Order: what was read is folded, dead letters are acknowledged, state and positions are kept in one write, then offsets may be
-committed. What is due is acted on only in partitions that are read to the end they had when they came: during a restore
-nothing is sent. What is sent is acknowledged before the state remembers it, so a crash between the two sends it once more, with
-the same ids.
+committed. What is read within two seconds is kept together: most of what it is about begins and ends in that time, and is written
+once. What a crash loses of it is read again, because no offset moves before. What is due is acted on only in partitions that are
+read to the end they had when they came: during a restore nothing is sent. What is sent is acknowledged before the state remembers
+it, so a crash between the two sends it once more, with the same ids.
 
 Tests: tests/unit/enact/kafka/test_watch_loop.py.
 """
@@ -28,7 +29,8 @@ MAX_RECORDS = 5_000
 MAX_WAIT_S = 0.5
 GATHER_S = 0.75
 _MANY = 200
-_COMMIT_EVERY_S = 1.0
+_KEEP_EVERY_S = 2.0
+_MAX_UNKEPT = 20_000
 
 
 class Watcher(Protocol):
@@ -64,13 +66,13 @@ class WatchLoop:
             context.reader,
             inputs=stage.inputs,
             state_folder=context.state_folder / "state",
-            before_revoke=lambda partitions: self._commit(partitions, is_async=False),
+            before_revoke=self._before_revoke,
             on_gone=self._gone,
         )
         self._guard = FloodGuard()
         self._live: set[int] = set()
         self._membership = Membership(context.reader, context.clock, self._watched)
-        self._committed_s = 0.0
+        self._kept_s, self._unkept = float("-inf"), 0
 
     def run(self, stop: threading.Event) -> None:
         """Turn until `stop` is set, then commit and close.
@@ -82,7 +84,7 @@ class WatchLoop:
             while not stop.is_set():
                 if _MANY <= self.turn() < MAX_RECORDS // 2:
                     stop.wait(GATHER_S)
-            self._commit(self._partitions(), is_async=False)
+            self._before_revoke(self._partitions())
         finally:
             self.close()
 
@@ -99,11 +101,13 @@ class WatchLoop:
         if records:
             self._learn(records)
         self._meet_ends(batch)
-        self._act()
         self._report(records)
         now_s = self._context.clock.boot_s()
-        if now_s - self._committed_s >= _COMMIT_EVERY_S:
-            self._committed_s = now_s
+        self._unkept += len(records)
+        if not records or now_s - self._kept_s >= _KEEP_EVERY_S or self._unkept >= _MAX_UNKEPT:
+            self._kept_s, self._unkept = now_s, 0
+            self._keep()
+            self._act()
             self._commit(self._partitions(), is_async=True)
         return len(batch.records)
 
@@ -116,7 +120,7 @@ class WatchLoop:
             self._writer.close()
 
     def _learn(self, records: Sequence[InRecord]) -> None:
-        """Fold a batch and keep it, its dead letters first."""
+        """Fold a batch; its dead letters are acknowledged before anything of it can be kept."""
         letters: list[OutRecord] = []
         last: dict[TopicPartition, int] = {}
         for record in records:
@@ -132,10 +136,20 @@ class WatchLoop:
             self._send_letters(letters)
         for tp, next_offset in last.items():
             self._watched.owned[tp.partition].reached(tp.topic, next_offset)
+
+    def _keep(self) -> None:
+        """State and positions, in one write for each partition that has anything new."""
+        unkept = [owned.state for owned in self._watched.owned.values() if not owned.state.is_clean]
+        if not unkept:
+            return
         hit(Failpoint.BEFORE_STATE_WRITE)
-        for partition in {tp.partition for tp in last}:
-            self._watched.owned[partition].state.persist()
+        for state in unkept:
+            state.persist()
         hit(Failpoint.AFTER_STATE_WRITE)
+
+    def _before_revoke(self, partitions: Sequence[TopicPartition]) -> None:
+        self._keep()
+        self._commit(partitions, is_async=False)
 
     def _letter(self, record: InRecord, error: Exception) -> OutRecord:
         self._log.warning("record_refused", error, topic=record.topic, partition=record.partition, offset=record.offset)

@@ -176,6 +176,53 @@ def test_what_is_done_is_committed_and_what_is_not_kept_is_not(rig: Rig) -> None
     loop.close()
 
 
+def test_what_is_read_between_two_writes_is_neither_committed_nor_lost(rig: Rig) -> None:
+    rig.put(ONE, b"1")
+    loop, _, _ = rig.life()
+    rig.turn(loop)
+    loop.turn()
+    rig.put(ONE, b"2")
+
+    loop.turn()
+    committed = dict(rig.broker.commits[GROUP])
+    loop.close()
+    again, stage, _ = rig.life()
+    rig.turn(again)
+
+    assert committed[TopicPartition(ONE, 0)] == 1
+    assert stage.seen == [(ONE, 0, 1)]
+    again.close()
+
+
+def test_who_leaves_in_good_order_keeps_first_what_was_read(rig: Rig) -> None:
+    loop, _, _ = rig.life()
+    loop.turn()
+    rig.put(ONE, b"1")
+    loop.turn()
+
+    loop._before_revoke(loop._partitions())
+    loop.close()
+    again, stage, _ = rig.life()
+    rig.turn(again)
+
+    assert rig.broker.commits[GROUP][TopicPartition(ONE, 0)] == 1
+    assert stage.seen == []
+    again.close()
+
+
+@pytest.mark.parametrize("unkept", [1, 2])
+def test_what_waits_to_be_written_is_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch, unkept: int) -> None:
+    monkeypatch.setattr("enact.kafka.watch_loop._MAX_UNKEPT", 2)
+    loop, _, _ = rig.life()
+    loop.turn()
+    rig.put(ONE, *([b"1"] * unkept))
+
+    loop.turn()
+
+    assert rig.broker.commits[GROUP].get(TopicPartition(ONE, 0), 0) == (2 if unkept == 2 else 0)
+    loop.close()
+
+
 def test_what_was_not_acknowledged_is_sent_again_and_what_was_is_not(rig: Rig) -> None:
     loop, stage, _ = rig.life()
     rig.turn(loop)
