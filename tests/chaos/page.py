@@ -9,11 +9,12 @@ from typing import Any
 
 from tests.chaos.checker.reached import never_reached
 from tests.chaos.lane import result_of
+from tests.chaos.matrix import cells as all_cells
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "chaos.md"
 INTRODUCTION = """# Under faults
 
-<!-- Written by `make chaos WRITE=1` from the results of its runs. Do not edit. -->
+<!-- Written by `make chaos` from the results of its runs. Do not edit. -->
 
 `make chaos` plays runs in which everything goes wrong that a seed chooses, and lets a checker in a process of its own decide
 each one. The checker trusts nothing that enact says about itself: it joins what was published and acknowledged, what the
@@ -153,7 +154,7 @@ def _figures(group: Group) -> Iterator[tuple[str, str]]:
 
 def _cells(found: Summary) -> str:
     cells = found.acted + len(found.cells_without_act)
-    text = f"The rule acted in {found.acted} of {cells} cells.\n"
+    text = f"The rule acted in {found.acted} of {cells} cells. The whole matrix has {len(list(all_cells()))}.\n"
     if found.cells_without_act:
         text += f"\nNot passed often enough for the rule to act: {', '.join(found.cells_without_act)}.\n"
     return text
