@@ -11,7 +11,7 @@ import msgspec
 
 from services.api.bodies import Problem
 from services.api.command_bodies import CommandDone
-from services.api.parameters import ID_SCHEMA, TENANT_HEADER, Query
+from services.api.parameters import ID_PATTERN, ID_SCHEMA, TENANT_HEADER, Query
 from services.api.routes import RETRY_AFTER_S, Route
 
 DOCUMENT_PATH: Final = "/openapi.json"
@@ -29,7 +29,7 @@ _ORDER_PROBLEMS: Final = {
     "413": "The body is too large.",
 }
 _RECORDED: Final = "It is in the log and counts as soon as it is read there; the answer is still to come."
-_SCOPE_SCHEMA: Final = {"type": "string", "pattern": "^(global|(tenant|action_type|connector):[A-Za-z0-9._:-]{1,128})$"}
+_SCOPE_SCHEMA: Final = {"type": "string", "pattern": f"^(global|(tenant|action_type|connector):{ID_PATTERN})$"}
 _PATH_WORDS: Final = {
     "scope": "global, tenant:<id>, action_type:<name> or connector:<name>.",
     "action_intent_id": "The intent's id, or exec-<id>.",

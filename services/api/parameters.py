@@ -16,7 +16,9 @@ from enact.records import Status
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
 TENANT_HEADER = "x-tenant-id"
-ID_SCHEMA: Final = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
+ID_PATTERN: Final = r"(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}"
+"""As `enact.ids` has it; `.` and `..` are steps of a path and no ids."""
+ID_SCHEMA: Final = {"type": "string", "pattern": f"^{ID_PATTERN}$"}
 _ID_WORDS = "letters, digits and ._:- only, at most 128"
 _ALIASES = {"RUNNING": Status.EXECUTING}
 _STATUSES = {status.value: status for status in Status if status is not Status.UNKNOWN} | _ALIASES

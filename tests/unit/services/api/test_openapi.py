@@ -1,7 +1,12 @@
 """The documentation is made from the routes and the classes of the bodies."""
 
+import re
+
+import pytest
+
+from enact.ids import is_id
 from services.api.openapi import document
-from services.api.parameters import STATUS_NAMES
+from services.api.parameters import ID_SCHEMA, STATUS_NAMES
 from services.api.routes import ROUTES
 from tests.unit.services.api.running_api import Api
 
@@ -39,3 +44,10 @@ async def test_the_documentation_takes_no_parameters(api: Api) -> None:
 def test_the_documentation_names_its_base_path() -> None:
     assert document(ROUTES, base_path="/enact")["servers"] == [{"url": "/enact"}]
     assert document(ROUTES)["servers"] == [{"url": "/"}]
+
+
+@pytest.mark.parametrize("text", [".", "..", "...", ".a", "a.", "", "a b", "A1._:-", "x" * 128, "x" * 129])
+def test_an_id_is_documented_as_it_is_taken(text: str) -> None:
+    documented = re.search(str(ID_SCHEMA["pattern"]), text) is not None
+
+    assert documented == is_id(text)
