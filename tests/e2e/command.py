@@ -12,6 +12,7 @@ from typing import Any
 
 from enact.broker.pid_file import PidFile, ProcessMark, is_running
 from enact.broker.storage import Storage
+from topology.stages import RUNNING_STAGES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WHO = ("--tenant", "acme", "--account", "account-1")
@@ -94,7 +95,8 @@ class Up:
     def marks(self) -> Sequence[ProcessMark]:
         """Every process of it: supervisor, stages, sandbox, broker."""
         found = [*PidFile(self._enact.data_dir / "enact.pid.json").read(), *PidFile(Storage(self._enact.data_dir).pid_path).read()]
-        assert len(found) == 8, f"supervisor, broker, sandbox, five stages; found {[mark.name for mark in found]}"
+        wanted = {"supervisor", "broker", "sandbox.0", *(f"{stage}.0" for stage in RUNNING_STAGES)}
+        assert {mark.name for mark in found} == wanted
         return found
 
     def kill(self) -> None:

@@ -164,12 +164,13 @@ def test_a_taken_port_is_explained_before_anything_is_started(tmp_path: Path) ->
 def test_after_kill_9_of_the_supervisor_nothing_is_left_and_the_next_up_still_knows_everything(tmp_path: Path) -> None:
     enact = Enact(tmp_path / "data")
     first = Up(enact, "--sandbox", "--free-ports")
-    first.start()
-    intent_id = submit(enact, "crm-task.json")
-    enact.wait_for(intent_id, "SUCCEEDED")
-    marks = first.marks()
-
-    first.kill()
+    try:
+        first.start()
+        intent_id = submit(enact, "crm-task.json")
+        enact.wait_for(intent_id, "SUCCEEDED")
+        marks = first.marks()
+    finally:
+        first.kill()
     wait_until_gone(marks, 10)
 
     asked = enact.run("status", intent_id, *WHO, "--json")
