@@ -79,9 +79,12 @@ def _released_ms(evidence: Evidence, engage: dict[str, Any]) -> float:
 
 
 def releases(release: dict[str, Any], engage: dict[str, Any]) -> bool:
-    """Whether a release ends this engagement: by its name, or all that were open in the scope when it was sent."""
-    named = release.get("engagement_id")
-    is_meant = engage["sent_ms"] <= release["sent_ms"] if named is None else named == engage.get("engagement_id")
+    """Whether a release ends this engagement: by its name, or all that were open in the scope when it was sent.
+
+    An engage that was in force although its answer was an error told no name: then the scope and the order say it.
+    """
+    named, name = release.get("engagement_id"), engage.get("engagement_id")
+    is_meant = engage["sent_ms"] <= release["sent_ms"] if named is None or name is None else named == name
     return bool(release["scope"] == engage["scope"] and is_meant)
 
 

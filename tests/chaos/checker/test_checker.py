@@ -231,6 +231,18 @@ class TestStops:
 
         assert run.broken() == {"no_call_after_a_stop"}
 
+    @pytest.mark.parametrize(("released_ms", "broken"), [(-100, set()), (-1_000_000, {"no_call_after_a_stop"})])
+    def test_an_engage_whose_answer_told_no_name_ends_with_the_next_release_of_its_scope(
+        self, run: RunFolder, released_ms: int, broken: set[str]
+    ) -> None:
+        self.engage(run, "tenant:acme")
+        del run.files["commands"][-1]["engagement_id"]
+        run.files["commands"].append(
+            {"kind": "release", "scope": "tenant:acme", "engagement_id": "g", "sent_ms": BEGAN_MS + released_ms, "acked_ms": 0}
+        )
+
+        assert run.broken() == broken
+
     def test_a_call_long_after_the_broker_died_is_seen_and_one_soon_after_is_not(self, run: RunFolder) -> None:
         fault = {"kind": "broker_kill", "target": "broker", "from_ms": BEGAN_MS - 1_000, "to_ms": BEGAN_MS + 60_000, "detail": {}}
         run.files["faults"].append(fault)
