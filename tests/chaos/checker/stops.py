@@ -38,12 +38,28 @@ def _judged(evidence: Evidence, late: list[tuple[int, Key | None, str]], since_m
     """A call of a process that was frozen between its last look and its first byte is a named residual window: not decided."""
     for at_ms, key, name in late:
         what = f"{name} of {shown(key)} came {at_ms - since_ms} ms after {why}"
-        yield unknown(f"{what}, from a process that had been frozen") if _was_frozen(evidence, since_ms, at_ms) else violation(what)
+        if _was_frozen(evidence, since_ms, at_ms):
+            yield unknown(f"{what}, from a process that had been frozen")
+        elif _is_just_after(_freezes_of_the_world(evidence), since_ms, at_ms):
+            yield unknown(f"{what}, when a frozen world read what had been sent to it: nobody saw when that was")
+        else:
+            yield violation(what)
 
 
 def _was_frozen(evidence: Evidence, since_ms: int, at_ms: int) -> bool:
     """Whether a freeze of invocation ended within half a second before the call and began before the stop took hold."""
-    return any(from_ms < since_ms + 2_000 and to_ms <= at_ms <= to_ms + 500 for from_ms, to_ms in _freezes(evidence))
+    return _is_just_after(_freezes(evidence), since_ms, at_ms)
+
+
+def _is_just_after(freezes: Iterator[tuple[int, int]], since_ms: int, at_ms: int) -> bool:
+    return any(from_ms < since_ms + 2_000 and to_ms <= at_ms <= to_ms + 500 for from_ms, to_ms in freezes)
+
+
+def _freezes_of_the_world(evidence: Evidence) -> Iterator[tuple[int, int]]:
+    """From when to when the practice world stood still: its receipts are of when it read, not of when it was called."""
+    for fault in evidence.faults:
+        if fault["kind"] == "world_freeze" and fault["to_ms"] is not None:
+            yield fault["from_ms"], fault["to_ms"]
 
 
 def _freezes(evidence: Evidence) -> Iterator[tuple[int, int]]:

@@ -231,6 +231,14 @@ class TestStops:
 
         assert run.broken() == {"no_call_after_a_stop"}
 
+    @pytest.mark.parametrize(("thawed_ms", "broken"), [(-1, set()), (-2_000, {"no_call_after_a_stop"})])
+    def test_a_call_that_a_frozen_world_read_late_is_not_decided(self, run: RunFolder, thawed_ms: int, broken: set[str]) -> None:
+        self.engage(run, "tenant:acme")
+        from_ms, to_ms = run.files["commands"][-1]["acked_ms"] - 1_000, BEGAN_MS + thawed_ms
+        run.files["faults"].append({"kind": "world_freeze", "target": "", "from_ms": from_ms, "to_ms": to_ms, "detail": {}})
+
+        assert run.broken() == broken
+
     @pytest.mark.parametrize(("released_ms", "broken"), [(-100, set()), (-1_000_000, {"no_call_after_a_stop"})])
     def test_an_engage_whose_answer_told_no_name_ends_with_the_next_release_of_its_scope(
         self, run: RunFolder, released_ms: int, broken: set[str]
