@@ -10,7 +10,9 @@ from services.api.bodies import Time, time_text
 from services.api.parameters import ID_SCHEMA
 
 Count = Annotated[int, Meta(ge=0)]
-Words = Annotated[str, Meta(min_length=1, max_length=1_000, pattern=r"\S")]
+SOMETHING_SEEN = r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]"
+"""One character that is no space, said so that every dialect of patterns means the same by it."""
+Words = Annotated[str, Meta(min_length=1, max_length=1_000, pattern=SOMETHING_SEEN)]
 Name = Annotated[str, Meta(pattern=str(ID_SCHEMA["pattern"]))]
 
 
