@@ -18,6 +18,7 @@ from benchmarks.instant_crm import InstantCrm
 from benchmarks.measure import Load, Measured, measure
 from benchmarks.pipeline import CLASS_D, CLASS_P, WITHOUT_API, Column, Pipeline
 from benchmarks.profiled import profile_report, profiled_environment
+from benchmarks.program import interrupt, tell
 from benchmarks.report import PROCESSES, shown
 from benchmarks.warm import warm_broker
 from cli.supervisor import on_stop_signals
@@ -44,7 +45,7 @@ def main() -> int:
         column = replace(column, environ=profiled_environment(options.profile, profiles))
     forget_environment()
     try:
-        with on_stop_signals(_interrupt):
+        with on_stop_signals(interrupt):
             _run(column, load, options, folder)
         if options.profile:
             sys.stdout.write(profile_report(profiles, lines=options.lines, order=options.order))
@@ -61,19 +62,19 @@ def _run(column: Column, load: Load, options: argparse.Namespace, folder: Path) 
     try:
         broker.start()
         broker.wait_ready()
-        warm_broker(broker, least_s=options.warm_broker_s / 2, most_s=options.warm_broker_s, tell=_tell)
+        warm_broker(broker, least_s=options.warm_broker_s / 2, most_s=options.warm_broker_s, tell=tell)
         bare_loop = BareLoop.find(options.bare_loop)
         with (
             InstantCrm() as tool,
-            Pipeline(column, broker=broker, tool=tool, folder=folder, partitions=options.partitions, tell=_tell) as pipeline,
+            Pipeline(column, broker=broker, tool=tool, folder=folder, partitions=options.partitions, tell=tell) as pipeline,
         ):
             for _ in range(options.warm):
                 warm = Load(name="warm-up", count=500)
-                _tell(line_of(measure(pipeline, warm, tag=next(tags), driver_pid=os.getpid(), tell=lambda _: None)))
+                tell(line_of(measure(pipeline, warm, tag=next(tags), driver_pid=os.getpid(), tell=lambda _: None)))
             for _ in range(options.repeat):
-                _tell(line_of(measure(pipeline, load, tag=next(tags), driver_pid=os.getpid(), tell=lambda _: None)))
+                tell(line_of(measure(pipeline, load, tag=next(tags), driver_pid=os.getpid(), tell=lambda _: None)))
         if options.bare and bare_loop.program is not None:
-            _tell(str(bare_loop.run(broker, count=load.count, rate=load.rate, delay_ms=load.delay_ms, partitions=options.partitions)))
+            tell(str(bare_loop.run(broker, count=load.count, rate=load.rate, delay_ms=load.delay_ms, partitions=options.partitions)))
     finally:
         broker.stop()
 
@@ -104,15 +105,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--lines", type=int, default=30, help="functions shown for each thread")
     parser.add_argument("--order", choices=("tottime", "cumulative"), default="tottime")
     return parser.parse_args()
-
-
-def _tell(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _interrupt() -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks.arithmetic import spread
+from benchmarks.program import tell
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 LOADS: Final = 3
@@ -61,10 +62,9 @@ def main() -> int:
             for name, tree, rates in sides if number % 2 == 0 else sides[::-1]:
                 found = _block(tree, options.count)
                 rates.extend(found)
-                sys.stdout.write(f"{name}: {', '.join(f'{rate:.0f}' for rate in found)} executions/s\n")
-                sys.stdout.flush()
+                tell(f"{name}: {', '.join(f'{rate:.0f}' for rate in found)} executions/s")
     ratio, sentence = verdict(before, after)
-    sys.stdout.write(f"{sentence}\n")
+    tell(sentence)
     return 0 if ratio >= WANTED else 1
 
 

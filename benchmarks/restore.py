@@ -26,6 +26,7 @@ from benchmarks.machine import provenance
 from benchmarks.measure import Load, measure
 from benchmarks.pipeline import CLASS_P, Pipeline, scraped
 from benchmarks.profiled import profile_report, profiled_environment
+from benchmarks.program import interrupt, tell
 from benchmarks.usage import cpu_s, folder_bytes, memory_mb
 from cli.processes import ProcessSpec, is_ready, launch, log_tail, stage_specs
 from cli.supervisor import on_stop_signals
@@ -147,33 +148,24 @@ def main() -> int:
     forget_environment()
     broker = EmbeddedBroker(folder, port=0, controller_port=0, java=BENCHMARK)
     try:
-        with on_stop_signals(_interrupt):
+        with on_stop_signals(interrupt):
             broker.start()
             broker.wait_ready()
             with InstantCrm() as tool:
                 profiles = folder / "profiles" if options.profile else None
-                found = measure_restore(broker, tool, folder, count=options.n, partitions=options.partitions, tell=_tell, profiles=profiles)
+                found = measure_restore(broker, tool, folder, count=options.n, partitions=options.partitions, tell=tell, profiles=profiles)
                 if profiles is not None:
-                    _tell(profile_report(profiles, lines=30))
+                    tell(profile_report(profiles, lines=30))
     except KeyboardInterrupt:
         return 130
     finally:
         broker.stop()
         shutil.rmtree(folder, ignore_errors=True)
     text = json.dumps({**provenance(), "partitions": options.partitions, "restore": found}, indent=1, ensure_ascii=False)
-    _tell(text)
+    tell(text)
     if options.out is not None:
         options.out.write_text(text + "\n", encoding="utf-8")
     return 0
-
-
-def _tell(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _interrupt() -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from benchmarks.arithmetic import percentile
 from benchmarks.load import intent
 from benchmarks.machine import provenance
+from benchmarks.program import tell
 from benchmarks.stops import Stop, Traffic, last_calls, rate_while_stopped
 from cli.platform import Platform
 from cli.platform_options import PlatformOptions
@@ -71,7 +72,7 @@ class Run:
                 topic=topic,
                 partition_count=self._options.partitions,
                 source="bench",
-                now_ms=_now_ms(),
+                now_ms=_CLOCK.wall_ms(),
                 wire_format=WireFormat.AVRO,
             )
             return one, record
@@ -135,14 +136,14 @@ def stop_again_and_again(run: Run, *, rounds: int, held_s: float, pause_s: float
     engaged: list[tuple[bytes, int, int, int]] = []
     with run.switches() as switches:
         for number in range(rounds):
-            asked_ms = _now_ms()
+            asked_ms = _CLOCK.wall_ms()
             switch = switches.engage(f"tenant:{STOPPED}", reason="the benchmark stops it")
-            acknowledged_ms = _now_ms()
+            acknowledged_ms = _CLOCK.wall_ms()
             time.sleep(held_s)
-            released_ms = _now_ms()
+            released_ms = _CLOCK.wall_ms()
             switches.release(switch.scope, reason="seen", engagement_id=switch.engagement_id)
             engaged.append((key_of(switch.scope, switch.engagement_id), asked_ms, acknowledged_ms, released_ms))
-            _say(f"stop {number + 1} of {rounds}: acknowledged after {acknowledged_ms - asked_ms} ms")
+            tell(f"stop {number + 1} of {rounds}: acknowledged after {acknowledged_ms - asked_ms} ms")
             time.sleep(pause_s)
     appended = run.appended_ms()
     return [Stop(asked, appended[key], acknowledged, released) for key, asked, acknowledged, released in engaged]
@@ -156,7 +157,7 @@ def wait_for_all(run: Run, published: Sequence[ApprovedIntent]) -> dict[tuple[st
         done = sum(outcome.status is Status.SUCCEEDED for outcome in outcomes.values())
         if done >= len(published) or _CLOCK.boot_s() > deadline_s:
             return outcomes
-        _say(f"{done} of {len(published)} succeeded")
+        tell(f"{done} of {len(published)} succeeded")
         time.sleep(2.0)
 
 
@@ -168,13 +169,13 @@ def report(run: Run, stops: Sequence[Stop], published: Sequence[ApprovedIntent],
     others = rate_while_stopped(stops, [at for tenant in TENANTS[1:] for at in calls[tenant]], settle_ms=SETTLE_MS)
     statuses = Counter(outcome.status.value for outcome in outcomes.values())
     attempts = Counter(outcome.attempt_count for outcome in outcomes.values())
-    _say(f"machine: {provenance()['machine']}")
+    tell(f"machine: {provenance()['machine']}")
     for name, values in (("append", sorted(found.after_append_ms)), ("acknowledgement", sorted(found.after_acknowledgement_ms))):
         if values:
             shares = ", ".join(f"p{round(share * 100)} {percentile(values, share)} ms" for share in (0.5, 0.9, 0.99))
-            _say(f"last call after the {name} of the stop, {len(values)} of {len(stops)} stops: {shares}, max {values[-1]} ms")
-    _say(f"others while it was stopped: {others:.3f} of their rate")
-    _say(f"published {len(published)}, statuses {dict(statuses)}, attempts {dict(attempts)}, receipts {len(receipts)}, {drained_s:.1f} s")
+            tell(f"last call after the {name} of the stop, {len(values)} of {len(stops)} stops: {shares}, max {values[-1]} ms")
+    tell(f"others while it was stopped: {others:.3f} of their rate")
+    tell(f"published {len(published)}, statuses {dict(statuses)}, attempts {dict(attempts)}, receipts {len(receipts)}, {drained_s:.1f} s")
     if max(found.after_append_ms, default=0) > BOUND_MS:
         return "NOT kept: a call came too late"
     if statuses != {"SUCCEEDED": len(published)} or set(attempts) != {1} or len(receipts) != len(published):
@@ -203,7 +204,7 @@ def main() -> int:
             ended_s = _CLOCK.boot_s()
             wait_for_all(run, running.published)
             verdict = report(run, stops, running.published, drained_s=_CLOCK.boot_s() - ended_s)
-    _say(verdict)
+    tell(verdict)
     return 0 if verdict == KEPT else 1
 
 
@@ -224,15 +225,6 @@ def _tended(platform: Platform) -> Iterator[None]:
     finally:
         is_over.set()
         thread.join()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

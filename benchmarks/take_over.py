@@ -23,6 +23,7 @@ from typing import Any, Final
 from benchmarks.instant_crm import InstantCrm
 from benchmarks.load import TENANTS, intent, read_all
 from benchmarks.machine import provenance
+from benchmarks.program import interrupt, tell
 from benchmarks.stops import Traffic
 from cli.platform import Platform
 from cli.platform_options import PlatformOptions
@@ -83,7 +84,7 @@ def measure_take_over(platform: Platform, *, rounds: int, rate: float) -> list[d
             _wait_ready(platform)
             time.sleep(SETTLE_S)
             found.append(_one(platform, f"invocation.{number % 2}"))
-            _tell(json.dumps(found[-1]))
+            tell(json.dumps(found[-1]))
     finally:
         traffic.stop()
         writer.close()
@@ -186,7 +187,7 @@ def main() -> int:
     forget_environment()
     broker = EmbeddedBroker(folder, port=0, controller_port=0, java=BENCHMARK)
     try:
-        with on_stop_signals(_interrupt):
+        with on_stop_signals(interrupt):
             broker.start()
             broker.wait_ready()
             with InstantCrm() as tool, _running(folder, tool, broker, options.partitions) as platform:
@@ -197,17 +198,8 @@ def main() -> int:
         broker.stop()
         shutil.rmtree(folder, ignore_errors=True)
     is_kept = all(one["recovered_s"] is not None and one["recovered_s"] <= BOUND_S for one in found)
-    _tell(json.dumps({**provenance(), "rate": options.rate, "bound_s": BOUND_S, "is_kept": is_kept, "rounds": found}, indent=1))
+    tell(json.dumps({**provenance(), "rate": options.rate, "bound_s": BOUND_S, "is_kept": is_kept, "rounds": found}, indent=1))
     return 0 if is_kept else 1
-
-
-def _tell(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _interrupt() -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

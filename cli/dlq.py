@@ -1,6 +1,5 @@
 """`enact dlq`: what the stages could not take, with the reason, and a way back. Works without the api."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,7 +7,7 @@ import typer
 from cli.cancel import EXIT_OF
 from cli.context import AsJson, Reason, cluster
 from cli.exit_codes import Exit
-from cli.output import end, facts, print_json, print_table, refuse, say
+from cli.output import end, facts, print_json, print_table, refuse, say, time_of
 from enact.errors import EnactError
 from topology.stages import STAGES, dead_letters, hyphenated
 
@@ -53,7 +52,7 @@ def list_letters(
     if not found:
         say(f"{stage} has no dead letters.")
         return
-    rows = [[one.at, _time(one.failed_at_ms), one.code, one.action_intent_id or "?", one.message] for one in found[:limit]]
+    rows = [[one.at, time_of(one.failed_at_ms), one.code, one.action_intent_id or "?", one.message] for one in found[:limit]]
     print_table(["at", "since", "code", "id", "why"], rows)
     if len(found) > limit:
         say(f"{len(found) - limit} older ones: add --limit {len(found)}.")
@@ -122,7 +121,7 @@ def line_of(letter: "Letter") -> dict[str, Any]:
     return {
         "stage": letter.stage,
         "at": letter.at,
-        "failed_at": _time(letter.failed_at_ms),
+        "failed_at": time_of(letter.failed_at_ms),
         "code": letter.code,
         "message": letter.message,
         "tenant_id": letter.tenant_id or None,
@@ -157,7 +156,3 @@ def _of(door: "Cluster", stage: str) -> "DeadLetters":
     from enact.dead_letters import DeadLetters
 
     return DeadLetters(door.door, stage=stage, topic=door.topic(dead_letters(stage)), returned=door.topic("intents.returned"))
-
-
-def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -140,6 +140,13 @@ def fact_lines(pairs: Mapping[str, str | None]) -> list[str]:
     return [f"{name:<{width}}  {value}" for name, value in pairs.items() if value]
 
 
+def time_of(at_ms: int) -> str:
+    """A moment as people and programs read it, to the second, in UTC."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at_ms // 1_000, tz=UTC).isoformat().replace("+00:00", "Z")
+
+
 def as_typed(settings: KernelSettings) -> str:
     """`enact` as it has to be typed in this folder, so that a command shown to a person works when pasted.
 

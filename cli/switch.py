@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.context import ApiUrl, AsJson, Reason, cluster
-from cli.output import as_typed, print_json, print_table, refuse, say, warn
+from cli.output import as_typed, print_json, print_table, refuse, say, time_of, warn
 from cli.switch_report import doubt_about, found_there, say_found
 from enact.errors import EnactError
 from enact.records import Switch, SwitchMode, SwitchState
@@ -15,7 +15,6 @@ from enact.switch_commands import is_named
 app = typer.Typer(help="Kill switches: stop calls within two seconds, everywhere.", no_args_is_help=True)
 
 Scope = Annotated[str, typer.Argument(help="global, tenant:<id>, action_type:<name> or connector:<name>.", show_default=False)]
-_MS_PER_S = 1_000
 
 
 @app.command("engage")
@@ -91,7 +90,7 @@ def list_switches(
     elif not found:
         say("Nothing is stopped.")
     else:
-        rows = [[one.scope, one.state.value, one.mode.value, _time(one.at_ms), one.actor, one.reason, one.engagement_id] for one in found]
+        rows = [[one.scope, one.state.value, one.mode.value, time_of(one.at_ms), one.actor, one.reason, one.engagement_id] for one in found]
         print_table(["scope", "state", "mode", "since", "who", "why", "engagement"], rows)
 
 
@@ -103,11 +102,5 @@ def _body(switch: Switch) -> dict[str, Any]:
         "mode": switch.mode.value,
         "actor": switch.actor,
         "reason": switch.reason,
-        "at": _time(switch.at_ms),
+        "at": time_of(switch.at_ms),
     }
-
-
-def _time(at_ms: int) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(at_ms // _MS_PER_S, tz=UTC).isoformat().replace("+00:00", "Z")

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter
 
 from enact.clock import Clock
 from enact.errors import AuthError, ErrorCode
+from enact.file_revision import Revision, revision_of
 
 ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 MAX_FILE_BYTES: Final = 65_536
@@ -63,7 +64,7 @@ class Credential:
 
     tenant_id: str
     connector: str
-    revision: tuple[int, int, int]
+    revision: Revision
     settings: Settings = field(repr=False)
 
     @property
@@ -104,7 +105,7 @@ class CredentialStore:
         shown = f"{tenant_id}/{connector}.json"
         try:
             stat = path.stat()
-            revision = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+            revision = revision_of(stat)
             known = self._known.get((tenant_id, connector))
             if known is not None and known.revision == revision:
                 return known

@@ -44,7 +44,8 @@ FOLD_VERSION = 1
 LOOK_UP_BUDGET = 20
 DAY_MS = 86_400_000
 HORIZON_MS = 30 * DAY_MS
-_HELD = frozenset({ParkReason.SWITCH, ParkReason.BREAKER, ParkReason.LIMIT})
+HELD_REASONS = frozenset({ParkReason.SWITCH, ParkReason.BREAKER, ParkReason.LIMIT})
+"""Why a step waits on purpose: it shows as HELD, and still expires."""
 _RELEASE_DELAY_MS = 100
 _MAX_RELEASE_DELAY_MS = 30_000
 _PARTIAL = "The tool did a part and did not finish: look at the recorded objects, then compensate or complete by hand."
@@ -323,7 +324,7 @@ def verdict(step: StepState) -> Verdict:
         return Verdict(Status.FAILED, effect)
     if current.ending is not None:
         return Verdict(current.ending.status, effect)
-    if current.park in _HELD:
+    if current.park in HELD_REASONS:
         return Verdict(Status.HELD, effect)
     if step.used_attempts:
         return Verdict(Status.RETRYING, effect)

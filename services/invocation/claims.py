@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from enact.clock import Clock
 from enact.errors import DeliveryError, EnactError
-from enact.execution import FOLD_VERSION
+from enact.execution import FOLD_VERSION, HELD_REASONS
 from enact.execution_state import Execution
 from enact.failpoints import Failpoint, hit
 from enact.kafka.transport import Headers, OutRecord, Writer
@@ -25,7 +25,7 @@ from services.invocation.jobs import Jobs
 from services.invocation.memory import PartitionMemory, ReadBack
 from services.invocation.metering import ClaimMeter
 from services.invocation.nonces import NonceMemory
-from services.invocation.permits import HELD, Permits
+from services.invocation.permits import Permits
 from services.invocation.request_check import RequestCheck
 from services.invocation.window import Slot, Window, group_of
 
@@ -207,4 +207,4 @@ class Claims:
 def _is_held(candidate: Candidate) -> bool:
     """True if the log says already that this step waits on purpose."""
     execution, step = candidate.execution, candidate.subject[1]
-    return execution is not None and execution.step(step).generation.park in HELD
+    return execution is not None and execution.step(step).generation.park in HELD_REASONS

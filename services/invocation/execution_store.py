@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
-from enact.execution import verdict
+from enact.execution import HELD_REASONS, verdict
 from enact.execution_state import Execution
 from enact.kafka.due_index import DueEntry, DueIndex
 from enact.kafka.state import PartitionState
@@ -16,7 +16,6 @@ _MAX_CACHED = 2_000
 """Of one partition: what is under way and what comes again soon. What waits for long lies on disk, however much it is."""
 
 _FOR_EVER_MS = 1 << 62
-_HELD = frozenset({ParkReason.SWITCH, ParkReason.BREAKER, ParkReason.LIMIT})
 
 CLAIM, HELD_CLAIM, QUEUED_CLAIM, LOOK_UP, TAKE_OVER, DEADLINE, WAITING = b"c", b"h", b"q", b"l", b"t", b"x", b"w"
 _STEP_BYTE = {Step.EXECUTE: b"e", Step.COMPENSATE: b"c"}
@@ -154,7 +153,7 @@ def due_entries(key: bytes, execution: Execution | None) -> frozenset[DueEntry]:
                     entries.append(DueEntry(TAKE_OVER, "", action.not_before_ms, where))
                 case ActionKind.LOOK_UP:
                     entries.append(DueEntry(LOOK_UP, group, action.not_before_ms, where))
-                case ActionKind.CLAIM if park in _HELD:
+                case ActionKind.CLAIM if park in HELD_REASONS:
                     held_group = f"{group}|{subject.action_type if subject else ''}"
                     entries.append(DueEntry(HELD_CLAIM, held_group, action.not_before_ms, where))
                 case ActionKind.CLAIM:

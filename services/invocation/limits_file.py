@@ -21,6 +21,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from enact.errors import ConfigurationError
+from enact.file_revision import Revision, revision_of
 
 MAX_FILE_BYTES = 1_048_576
 _TURN_S = 0.1
@@ -114,11 +115,10 @@ class LimitsSource:
             self.problem = error.message
         return True
 
-    def _revision(self) -> tuple[int, int, int] | None:
+    def _revision(self) -> Revision | None:
         if self._path is None:
             return None
         try:
-            stat = self._path.stat()
+            return revision_of(self._path.stat())
         except OSError:
             return None
-        return stat.st_mtime_ns, stat.st_size, stat.st_ino

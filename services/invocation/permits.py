@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Protocol
 
 from connectors.contract import CallResult
+from enact.execution import HELD_REASONS
 from enact.log import get_logger
 from enact.metrics import BreakerState
 from enact.records import ParkReason, ToolCall
@@ -14,9 +15,6 @@ from services.invocation.breaker import Breakers
 from services.invocation.gate import Answer, Hold, Request
 from services.invocation.limits import Limits
 from services.invocation.limits_file import LimitsSource
-
-HELD = frozenset({ParkReason.SWITCH, ParkReason.BREAKER, ParkReason.LIMIT})
-"""Reasons for which a step waits on purpose."""
 
 
 class PermitMeter(Protocol):
@@ -43,7 +41,7 @@ class Permits:
         park = execution.step(call.step).generation.park if execution is not None else None
         if self._breakers.refuses_a_start(call.tenant_id, call.connector, was_held=park is ParkReason.BREAKER):
             return Hold(ParkReason.BREAKER, _breaker(call.connector))
-        lacking = self._limits.lacking(call.tenant_id, call.connector, call.action_type, is_waiting=park in HELD)
+        lacking = self._limits.lacking(call.tenant_id, call.connector, call.action_type, is_waiting=park in HELD_REASONS)
         return Hold(ParkReason.LIMIT, lacking) if lacking is not None else None
 
     def is_held(self, tenant_id: str, action_type: str, connector: str) -> bool:

@@ -15,12 +15,14 @@ from typing import Any, TypeVar
 
 from cli.platform import Platform, PlatformOptions
 from connectors.sandbox.admin_client import SandboxAdmin
+from enact.clock import SystemClock
 from enact.kafka.admin import KafkaAdmin
 from enact.kafka.client import KafkaWriter
 from enact.kafka.log_reader import LogReader
 from enact.kafka.partitioner import partition_of
 from enact.kafka.transport import InRecord, NextOffset, OutRecord, TopicPartition
 from enact.lifecycle import TERMINAL
+from enact.reading import read_between
 from enact.records import ActionOutcome, ExecutionEvent, LedgerEntry, Signal, Status
 from enact.records.codec import decode, encode_json
 from enact.records.intent import ApprovedIntent
@@ -142,25 +144,14 @@ class World:
 
     def dump(self, short: str) -> list[InRecord]:
         """Every record of a topic, to the end it has now."""
-        reader = LogReader(self.platform.kafka)
-        topic = self.platform.topic(short)
+        reader, topic = LogReader(self.platform.kafka), self.platform.topic(short)
         partitions = [TopicPartition(topic, p) for p in range(reader.partition_count(topic))]
         begins, ends = reader.begin_offsets(partitions), reader.end_offsets(partitions)
-        reader.assign({tp: NextOffset(begins[tp]) for tp in partitions})
-        records: list[InRecord] = []
-        left = {tp for tp in partitions if ends[tp] > begins[tp]}
-        deadline = time.monotonic() + 60
-        while left and time.monotonic() < deadline:
-            batch = reader.take(5000, 0.2)
-            records += batch.records
-            for record in batch.records:
-                tp = TopicPartition(record.topic, record.partition)
-                if record.offset + 1 >= ends[tp]:
-                    left.discard(tp)
-            left -= {tp for tp, met in batch.ends.items() if met >= ends.get(tp, 0)}
-        reader.close()
-        assert not left, f"could not read {short} to its end"
-        return records
+        ranges = {tp: (NextOffset(begins[tp]), NextOffset(ends[tp])) for tp in partitions}
+        try:
+            return list(read_between(reader, ranges, clock=SystemClock(), timeout_s=60))
+        finally:
+            reader.close()
 
     def size(self, short: str) -> int:
         """How many records a topic has, without reading them."""

@@ -147,13 +147,7 @@ class World:
             clock=self.clock,
             meter=meter,
         )
-        owner = Owner(
-            stage.inputs,
-            memories,
-            desk,
-            partition_count=self._partitions,
-            tell=lambda condition, is_met: meter.set_condition(condition, is_met=is_met),
-        )
+        owner = Owner(stage.inputs, memories, desk, partition_count=self._partitions, tell=meter.conditions.__setitem__)
         context = LoopContext(
             reader=reader,
             writer=writer,
